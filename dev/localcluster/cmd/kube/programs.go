@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"os"
+	_ "time/tzdata" // time zones of CronJobs, also on a machine without tzdata
+
+	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/server/v3/etcdmain"
+	"k8s.io/component-base/cli"
+	"k8s.io/component-base/logs"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	// The log format flag and the client metrics are registered by import, as upstream does.
+	_ "k8s.io/component-base/logs/json/register"
+	_ "k8s.io/component-base/metrics/prometheus/clientgo"
+	_ "k8s.io/component-base/metrics/prometheus/version"
+)
+
+// programs maps the name of each program to what runs it and returns its exit code.
+var programs = map[string]func() int{
+	"etcd":                    func() int { etcdmain.Main(os.Args); return 0 },
+	"kube-apiserver":          server(apiserver.NewAPIServerCommand),
+	"kube-controller-manager": server(controllermanager.NewControllerManagerCommand),
+	"kube-scheduler":          server(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
+	"kube-proxy":              server(proxy.NewProxyCommand),
+	"kubelet":                 server(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
+	"kubectl":                 runKubectl,
+}
+
+// server runs a component whose command is built late: building it registers flags, and only
+// one component's flags may exist in a process.
+func server(newCommand func() *cobra.Command) func() int {
+	return func() int { return cli.Run(newCommand()) }
+}
+
+func runKubectl() int {
+	logs.GlogSetter(kubectl.GetLogVerbosity(os.Args)) //nolint:errcheck // a bad -v is reported when flags are parsed
+	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
+		kubectlutil.CheckErr(err)
+	}
+	return 0
+}
