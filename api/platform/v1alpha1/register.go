@@ -1,0 +1,20 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the group and version of the kinds in this package.
+var GroupVersion = schema.GroupVersion{Group: "platform.timonier.io", Version: "v1alpha1"}
+
+// SchemeGroupVersion is the name that generated code expects for GroupVersion.
+var SchemeGroupVersion = GroupVersion
+
+// AddToScheme registers the kinds of this package.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &Platform{}, &PlatformList{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

@@ -1,0 +1,77 @@
+package v1alpha1
+
+// Condition types of a PostgresCluster. Conditions are its only state.
+const (
+	// ConditionReady is True when the spec is reached, Unknown while nothing was observed yet.
+	ConditionReady = "Ready"
+	// ConditionAvailable is True when writes through `<cluster>-rw` work.
+	ConditionAvailable = "Available"
+	// ConditionReconciling is True while the controller works towards the spec, else absent (kstatus).
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when a person must act, else absent (kstatus).
+	ConditionStalled = "Stalled"
+	// ConditionDegraded is True when the cluster serves, but not with all that was asked for, and does not heal by itself.
+	ConditionDegraded = "Degraded"
+)
+
+// Reasons of conditions; an event has the reason of the condition that it tells of.
+const (
+	// ReasonReady: all is as asked.
+	ReasonReady = "Ready"
+	// ReasonNotObserved: the controller has not looked yet.
+	ReasonNotObserved = "NotObserved"
+	// ReasonHibernated: instances is 0; volumes are kept.
+	ReasonHibernated = "Hibernated"
+	// ReasonCreating: the first instance is being created.
+	ReasonCreating = "Creating"
+	// ReasonScaling: instances are being added or removed.
+	ReasonScaling = "Scaling"
+	// ReasonStarting: instances exist and are not all ready.
+	ReasonStarting = "Starting"
+	// ReasonRolling: pods are being replaced, standbys first.
+	ReasonRolling = "Rolling"
+	// ReasonConfiguring: parameters are being applied.
+	ReasonConfiguring = "Configuring"
+	// ReasonGrowing: volumes are growing.
+	ReasonGrowing = "Growing"
+	// ReasonDeleting: the cluster is being deleted.
+	ReasonDeleting = "Deleting"
+	// ReasonRecovering: retained volumes were found and it is being decided who leads.
+	ReasonRecovering = "Recovering"
+	// ReasonWriting: the primary takes writes.
+	ReasonWriting = "Writing"
+	// ReasonNoPrimary: no instance takes writes.
+	ReasonNoPrimary = "NoPrimary"
+	// ReasonInstanceUnready: an instance does not serve and was not expected to stop.
+	ReasonInstanceUnready = "InstanceUnready"
+	// ReasonNodeLost: an instance's node is gone with the volume that is bound to it.
+	ReasonNodeLost = "NodeLost"
+	// ReasonUnschedulable: no node takes a pod.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonImagePull: an image cannot be pulled.
+	ReasonImagePull = "ImagePullFailed"
+	// ReasonImageVersion: the image holds another version of PostgreSQL than asked for.
+	ReasonImageVersion = "ImageVersionMismatch"
+	// ReasonImageUnknown: no image is known for the version.
+	ReasonImageUnknown = "ImageUnknown"
+	// ReasonNameTaken: a child's name is taken by an object that is not ours.
+	ReasonNameTaken = "NameTaken"
+	// ReasonDataMissing: an instance that must have data has an empty volume; nothing is created in its place.
+	ReasonDataMissing = "DataMissing"
+	// ReasonVolumesMissing: not all volumes that the cluster had have reported.
+	ReasonVolumesMissing = "VolumesMissing"
+	// ReasonStorageClass: a storage class is missing, or does not let volumes grow.
+	ReasonStorageClass = "StorageClassUnusable"
+	// ReasonInvalidSpec: a field holds something that cannot be done; the message names it.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonParameterRejected: PostgreSQL refused a parameter; the former values are in force.
+	ReasonParameterRejected = "ParameterRejected"
+	// ReasonSecretMissing: a Secret that the spec names is missing or lacks its key.
+	ReasonSecretMissing = "SecretMissing"
+	// ReasonAccessFailed: a role or database could not be made as asked.
+	ReasonAccessFailed = "AccessFailed"
+	// ReasonRetrying: something failed and is tried again.
+	ReasonRetrying = "Retrying"
+	// ReasonForeignSystem: the identifier of the PostgreSQL system is not the one recorded.
+	ReasonForeignSystem = "ForeignSystem"
+)

@@ -1,0 +1,169 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// PostgresClusterStatus is what Timonier reports. The controller writes it, in one place.
+type PostgresClusterStatus struct {
+	// ObservedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Conditions are the only state: Ready, Available, Reconciling, Stalled, Degraded.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=20
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// SystemIdentifier of PostgreSQL, recorded once a system was created; from then on no other is.
+	// +optional
+	SystemIdentifier string `json:"systemIdentifier,omitempty"`
+
+	// Summary holds words for columns of `kubectl get`.
+	// +optional
+	Summary Summary `json:"summary,omitempty"`
+
+	// Primary is the name of the instance that leads.
+	// +optional
+	Primary string `json:"primary,omitempty"`
+
+	// Instances, each with its role and state.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=30
+	Instances []InstanceStatus `json:"instances,omitempty"`
+
+	// Image that the cluster uses, and what was found in it.
+	// +optional
+	Image *ImageStatus `json:"image,omitempty"`
+
+	// Roles that are not as asked, or no longer listed.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=300
+	Roles []ObjectStatus `json:"roles,omitempty"`
+
+	// Databases that are not as asked, or no longer listed.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=300
+	Databases []ObjectStatus `json:"databases,omitempty"`
+
+	// Parameters that were refused, with the revision they came in.
+	// +optional
+	RejectedParameters *RejectedParameters `json:"rejectedParameters,omitempty"`
+
+	// LoadBalancers are the addresses under which clients outside reach the Services.
+	// +optional
+	LoadBalancers LoadBalancers `json:"loadBalancers,omitempty"`
+}
+
+// Summary holds words for columns of `kubectl get`.
+type Summary struct {
+	// Instances that are ready, of those asked for: "3/3".
+	// +optional
+	Instances string `json:"instances,omitempty"`
+}
+
+// InstanceRole is what an instance does.
+// +kubebuilder:validation:Enum=Primary;Standby;None
+type InstanceRole string
+
+const (
+	// RolePrimary takes writes.
+	RolePrimary InstanceRole = "Primary"
+	// RoleStandby follows the primary.
+	RoleStandby InstanceRole = "Standby"
+	// RoleNone does neither, yet.
+	RoleNone InstanceRole = "None"
+)
+
+// InstanceStatus is one instance as last seen. Positions are as old as a minute: live values are in the metrics.
+type InstanceStatus struct {
+	// +required
+	Name string `json:"name"`
+	// +optional
+	Role InstanceRole `json:"role,omitempty"`
+	// State in one word, see docs/reference: Pending, Starting, Bootstrapping, Cloning, Running, Streaming, Restarting, Waiting, Failed, Unreachable.
+	// +optional
+	State string `json:"state,omitempty"`
+	// Message tells why, where State alone does not.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+	// +optional
+	Ready bool `json:"ready,omitempty"`
+	// +optional
+	Node string `json:"node,omitempty"`
+	// +optional
+	Timeline int64 `json:"timeline,omitempty"`
+	// Position in the write-ahead log.
+	// +optional
+	Position string `json:"position,omitempty"`
+	// LagBytes is how far a standby's flushed position is behind the primary.
+	// +optional
+	LagBytes *int64 `json:"lagBytes,omitempty"`
+	// Image that the container runs, with its digest where Kubernetes tells it.
+	// +optional
+	Image string `json:"image,omitempty"`
+	// PendingRestart are the parameters that wait for a restart.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	PendingRestart []string `json:"pendingRestart,omitempty"`
+	// VolumeSize that the instance has; it grows online.
+	// +optional
+	VolumeSize *resource.Quantity `json:"volumeSize,omitempty"`
+}
+
+// ImageStatus is an image and what was found in it.
+type ImageStatus struct {
+	// +required
+	Reference string `json:"reference"`
+	// Version that `postgres --version` in the image told.
+	// +optional
+	Version string `json:"version,omitempty"`
+}
+
+// ObjectStatus is a role or database that deserves attention.
+type ObjectStatus struct {
+	// +required
+	Name string `json:"name"`
+	// State: Failed, Refused or Unlisted.
+	// +required
+	State string `json:"state"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// RejectedParameters is a configuration that an instance did not accept; the former one is in force.
+type RejectedParameters struct {
+	// Revision of the rejected configuration.
+	// +required
+	Revision string `json:"revision"`
+	// Instance that refused.
+	// +required
+	Instance string `json:"instance"`
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message"`
+}
+
+// LoadBalancers are addresses outside the Kubernetes cluster.
+type LoadBalancers struct {
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Primary []string `json:"primary,omitempty"`
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Replicas []string `json:"replicas,omitempty"`
+}

@@ -1,0 +1,64 @@
+// Package election decides who leads: as a pure state machine, without a
+// Kubernetes client, a clock or a network. Observations go in, actions come out.
+// The protocol and its proof are described in docs/high-availability.md.
+//
+// record.go holds the content of the Lease, the one object that arbitrates.
+package election
+
+// Mark in place of a system identifier in the Lease: the instance that may create the PostgreSQL system.
+const bootstrapMark = "bootstrap="
+
+// Record is the content of the Lease `<cluster>-primary`: who leads, in which term, and for which system.
+// The zero Record is a Lease that was made empty.
+type Record struct {
+	// Holder is the instance that leads; "" where it was released or nobody has led yet.
+	Holder string
+	// HolderIncarnation is the identity of the holder's copy of the data.
+	HolderIncarnation string
+	// Address at which the holder's pod is reached, so that followers do without DNS.
+	Address string
+	// Term grows by one with each new leader; leaseTransitions in the Lease.
+	Term int64
+	// Revision grows by one with every change, renewals too. It orders what was read.
+	Revision int64
+	// Timeline that this term's promotion takes; grows by one with the term, so no two promotions share one.
+	Timeline int64
+	// System is the system identifier, decimal; or Bootstrap(instance) before initdb; or "".
+	System string
+	// Quorum that is published.
+	Quorum Quorum
+	// History tells which term made which timeline, and where it forked; the latest ones.
+	History []Fork
+	// Position of the leader's WAL at the last renewal.
+	Position string
+}
+
+// Mode of replication, as published.
+type Mode string
+
+const (
+	// ModeAsynchronous: a commit waits for nobody.
+	ModeAsynchronous Mode = "Asynchronous"
+	// ModeQuorum: a commit waits until `required` members have flushed it.
+	ModeQuorum Mode = "Quorum"
+)
+
+// Quorum is (M, q) and the mode: every acknowledged commit is flushed on at least Required of Members.
+type Quorum struct {
+	Mode Mode `json:"mode"`
+	// Members by incarnation; the value is the instance's name.
+	Members map[string]string `json:"members"`
+	// Required counts the leader like any other.
+	Required int `json:"required"`
+}
+
+// Fork is where a timeline began.
+type Fork struct {
+	Term     int64 `json:"term"`
+	Timeline int64 `json:"timeline"`
+	// At is the WAL location at which this timeline forked from its parent.
+	At string `json:"at"`
+}
+
+// Bootstrap is the mark that lets this instance, and nobody else, create the system.
+func Bootstrap(instance string) string { return bootstrapMark + instance }
