@@ -27,7 +27,7 @@ var Majors = []string{"17", "15"}
 // NewRecipe returns the recipe for an architecture in Debian's naming.
 func NewRecipe(architecture string) Recipe {
 	return Recipe{
-		Revision: 1,
+		Revision: 2,
 		Request: debian.Request{
 			Architecture: architecture,
 			Suite:        "trixie",

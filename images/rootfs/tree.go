@@ -28,13 +28,13 @@ type entry struct {
 }
 
 // New returns a tree with nothing but the links that make /bin, /sbin and /lib* the ones in
-// /usr, as in every current Debian. Packages made before that are put in the right place.
+// /usr and /var/run the one in /, as in every current Debian. What packages bring under the
+// other name is put in the right place.
 func New() *Tree {
 	t := &Tree{entries: map[string]*entry{}}
-	for _, name := range []string{"bin", "sbin", "lib", "lib64"} {
-		t.entries[name] = &entry{origin: "the base", header: tar.Header{
-			Typeflag: tar.TypeSymlink, Name: name, Linkname: "usr/" + name, Mode: 0o777}}
-		t.Directory("usr/"+name, 0o755, 0, 0)
+	for name, target := range merged {
+		t.Link(name, strings.Repeat("../", strings.Count(name, "/"))+target)
+		t.Directory(target, 0o755, 0, 0)
 	}
 	return t
 }
@@ -42,8 +42,7 @@ func New() *Tree {
 // Overlay returns an empty tree for a layer on top of another.
 func Overlay() *Tree { return &Tree{entries: map[string]*entry{}, overlay: true} }
 
-// merged are the directories that are links, and where they lead. /var/run and /var/lock are
-// links in base-files.
+// merged are the directories that are links, and where they lead.
 var merged = map[string]string{
 	"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64",
 	"var/run": "run", "var/lock": "run/lock",
