@@ -1,0 +1,98 @@
+// Package reconcile is the kit that every controller is built with: a reconciler
+// is a short list of named phases over one scope, and what the phases return
+// becomes conditions and a requeue in one place (conditions.go).
+//
+// A phase says Done, or returns one of three kinds of error, found with
+// errors.As however deep they are wrapped: *WaitError (something known is being
+// waited for), *StalledError (a person must act), or any other (tried again with
+// back-off). Phase names are the vocabulary of metrics and messages.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Phase is one step of a reconciler over the scope S.
+type Phase[S any] struct {
+	// Name in lower-case words with hyphens.
+	Name string
+	// Requires names the earlier phases without which this one makes no sense. A phase whose
+	// requirements did not end in Done is skipped; all others run, so that one broken thing
+	// does not keep the rest from being looked after.
+	Requires []string
+	// Run does the step. It never blocks for what can be waited for with a requeue.
+	Run func(ctx context.Context, scope S) error
+}
+
+// WaitError says that the phase cannot go on yet, and why.
+type WaitError struct {
+	// Reason of the condition Reconciling meanwhile.
+	Reason  string
+	Message string
+	// After which time to look again; zero where an event tells.
+	After time.Duration
+}
+
+func (e *WaitError) Error() string { return e.Reason + ": " + e.Message }
+
+// Wait is a WaitError. A caller that gives a time says in a comment which event is missing.
+func Wait(after time.Duration, reason, format string, args ...any) error {
+	return &WaitError{Reason: reason, Message: fmt.Sprintf(format, args...), After: after}
+}
+
+// StalledError says that a person must act: what is wrong, with which object, and what to do next.
+type StalledError struct {
+	Reason  string
+	Message string
+}
+
+func (e *StalledError) Error() string { return e.Reason + ": " + e.Message }
+
+// Stalled is a StalledError.
+func Stalled(reason, format string, args ...any) error {
+	return &StalledError{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Outcome is how a phase ended; Err is nil for Done.
+type Outcome struct {
+	Phase   string
+	Err     error
+	Skipped bool
+}
+
+// Run runs the phases in their order and tells how each ended. A cancelled context ends it early.
+func Run[S any](ctx context.Context, scope S, phases []Phase[S]) []Outcome {
+	outcomes := make([]Outcome, 0, len(phases))
+	var notDone []string
+	for _, phase := range phases {
+		outcome := Outcome{Phase: phase.Name}
+		switch {
+		case ctx.Err() != nil:
+			outcome.Err = ctx.Err()
+		case slices.ContainsFunc(phase.Requires, func(name string) bool { return slices.Contains(notDone, name) }):
+			outcome.Skipped = true
+		default:
+			outcome.Err = phase.Run(ctx, scope)
+		}
+		if outcome.Err != nil || outcome.Skipped {
+			notDone = append(notDone, phase.Name)
+		}
+		outcomes = append(outcomes, outcome)
+	}
+	return outcomes
+}
+
+// asWait and asStalled find the kind of an error, however deep it is wrapped.
+func asWait(err error) (*WaitError, bool) {
+	var wait *WaitError
+	return wait, errors.As(err, &wait)
+}
+
+func asStalled(err error) (*StalledError, bool) {
+	var stalled *StalledError
+	return stalled, errors.As(err, &stalled)
+}
