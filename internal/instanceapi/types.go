@@ -3,6 +3,7 @@
 // naming.PortAPI, the paths, and a client for them. It decides nothing.
 //
 //	GET  /v1/status         Status                       operator, instance
+//	GET  /v1/configuration  → Configuration in force     operator
 //	PUT  /v1/configuration  Configuration → Status       operator
 //	PUT  /v1/access         Access → AccessReport        operator; the leader only
 //	POST /v1/restart        RestartRequest → Status      operator
@@ -89,6 +90,8 @@ type Status struct {
 	Instance  string `json:"instance"`
 	Cluster   string `json:"cluster"`
 	Namespace string `json:"namespace"`
+	// Node that the pod runs on.
+	Node string `json:"node,omitempty"`
 
 	State      State      `json:"state"`
 	WaitReason WaitReason `json:"waitReason,omitempty"`
