@@ -2,8 +2,18 @@
 // Kubernetes client, a clock or a network. Observations go in, actions come out.
 // The protocol and its proof are described in docs/high-availability.md.
 //
-// record.go holds the content of the Lease, the one object that arbitrates.
+//	record.go   the content of the Lease, the one object that arbitrates
+//	lease.go    how that content is written into a Lease, with its checksum
+//	observe.go  what a decision is made from, and what it says
+//	decide.go   the decision: a list of named rules, the first that applies counts
+//	rules_*.go  the rules, by situation
 package election
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Mark in place of a system identifier in the Lease: the instance that may create the PostgreSQL system.
 const bootstrapMark = "bootstrap="
@@ -62,3 +72,31 @@ type Fork struct {
 
 // Bootstrap is the mark that lets this instance, and nobody else, create the system.
 func Bootstrap(instance string) string { return bootstrapMark + instance }
+
+// Bootstraps is the instance that the mark names; ok is false where System is no mark.
+func (r Record) Bootstraps() (instance string, ok bool) {
+	return strings.CutPrefix(r.System, bootstrapMark)
+}
+
+// HasSystem tells that System is the identifier of a PostgreSQL system.
+func (r Record) HasSystem() bool {
+	_, marked := r.Bootstraps()
+	return r.System != "" && !marked
+}
+
+// MemberNames are the instances' names of the published members, sorted, each once.
+func (r Record) MemberNames() []string {
+	return slices.Compact(slices.Sorted(maps.Values(r.Quorum.Members)))
+}
+
+// Copy can be changed without changing r.
+func (r Record) Copy() Record {
+	r.Quorum.Members = maps.Clone(r.Quorum.Members)
+	r.History = slices.Clone(r.History)
+	return r
+}
+
+// empty tells that it is the zero Record.
+func (r Record) empty() bool {
+	return r.Holder == "" && r.Term == 0 && r.Revision == 0 && r.Timeline == 0 && r.System == "" && len(r.Quorum.Members) == 0
+}

@@ -1,0 +1,130 @@
+package election
+
+import (
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// Observation is all that a decision is made from.
+type Observation struct {
+	// Cluster and Self: the cluster's name and the name of the instance that decides.
+	Cluster, Self string
+	// Lease as it was read.
+	Lease Lease
+	// Own volume of this instance.
+	Own Volume
+	// Unfinished is the system identifier of a data directory that initdb or a clone has finished and that is not
+	// in its place yet; "" for none.
+	Unfinished string
+	// UnfinishedClone: that directory was cloned, under the incarnation in Own.
+	UnfinishedClone bool
+	// Running is what postgres does here now.
+	Running Running
+	// Led is the Record that this instance wrote last, nil unless it leads.
+	Led *Record
+	// Instances of the configuration: those that have, or are about to have, a volume. Nil where no configuration is known.
+	Instances []string
+	// Peers that answered, by name.
+	Peers map[string]Peer
+}
+
+// Lease as it was read.
+type Lease struct {
+	// Readable: the API answered.
+	Readable bool
+	// Exists: there is such a Lease.
+	Exists bool
+	// Edited: its content cannot be trusted; Record is zero then.
+	Edited bool
+	Record Record
+}
+
+// Running is what postgres does.
+type Running int
+
+// What postgres can be doing.
+const (
+	NotRunning Running = iota
+	RunningAsStandby
+	RunningAsPrimary
+)
+
+// Volume tells what an instance's volumes hold. See instanceapi.VolumeReport, which carries it.
+type Volume struct {
+	Initialised     bool
+	EverInitialised bool
+	System          string
+	Incarnation     string
+	Revision        int64
+	Term            int64
+	HighestTerm     int64
+	HighestTimeline int64
+	Timeline        int64
+	Position        postgres.LSN
+	PositionKnown   bool
+	Members         []string
+}
+
+// Peer is what another instance told of itself.
+type Peer struct {
+	Volume Volume
+	// Leads: it serves as primary.
+	Leads bool
+}
+
+// VolumeOf reads a report. A position that cannot be read counts as unknown.
+func VolumeOf(report instanceapi.VolumeReport) Volume {
+	position, err := postgres.ParseLSN(report.Position)
+	return Volume{
+		Initialised: report.Initialised, EverInitialised: report.EverInitialised,
+		System: report.SystemIdentifier, Incarnation: report.Incarnation,
+		Revision: report.Revision, Term: report.Term, HighestTerm: report.HighestTerm,
+		HighestTimeline: report.HighestTimeline, Timeline: report.Timeline,
+		Position: position, PositionKnown: report.PositionKnown && err == nil,
+		Members: report.Members,
+	}
+}
+
+// Action is what an instance is to do.
+type Action string
+
+// Actions.
+const (
+	// Keep what is running as it is.
+	Keep Action = "Keep"
+	// Wait: do not start anything; WaitReason and Message tell for what.
+	Wait Action = "Wait"
+	// Initialise a new system, under the mark.
+	Initialise Action = "Initialise"
+	// Finish puts a data directory that is complete into its place.
+	Finish Action = "Finish"
+	// Clone the leader's data.
+	Clone Action = "Clone"
+	// Follow the leader.
+	Follow Action = "Follow"
+	// Lead: serve as primary, on the timeline that the data is on.
+	Lead Action = "Lead"
+	// Promote to the Lease's timeline, then lead.
+	Promote Action = "Promote"
+	// Take the Lease: write Decision.Record to it.
+	Take Action = "Take"
+	// Republish writes Decision.Record, the leader's own, to the Lease again.
+	Republish Action = "Republish"
+	// Measure the position: run postgres detached to the end of its WAL.
+	Measure Action = "Measure"
+	// StopAtOnce: somebody else leads; stop postgres without waiting for anybody.
+	StopAtOnce Action = "StopAtOnce"
+)
+
+// Decision is what to do, and why.
+type Decision struct {
+	Action Action
+	// Rule that decided, by name.
+	Rule string
+	// WaitReason with Wait.
+	WaitReason instanceapi.WaitReason
+	// Message for people.
+	Message string
+	// Record to write, with Take and Republish; address, position and renewal are the writer's.
+	Record *Record
+}

@@ -1,0 +1,140 @@
+package election
+
+import (
+	"fmt"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// Rules for a Lease that cannot be read, and for who leads or follows where somebody holds it.
+
+func unreadableLeaseChangesNothing(o Observation, _ Record) *Decision {
+	switch {
+	case o.Lease.Readable:
+		return nil
+	case o.Running != NotRunning:
+		return &Decision{Action: Keep, Message: "the Kubernetes API does not answer; going on as before"}
+	}
+	return wait(instanceapi.WaitLease, "the Kubernetes API does not answer, so nobody can tell who leads; waiting for it")
+}
+
+// absentLeaseIsTheOperators: instances never create the Lease. A leader goes on and writes it once it is there again.
+func absentLeaseIsTheOperators(o Observation, _ Record) *Decision {
+	switch {
+	case o.Lease.Exists:
+		return nil
+	case o.Running != NotRunning:
+		return &Decision{Action: Keep, Message: "the Lease does not exist; going on until the operator has made it again"}
+	}
+	return wait(instanceapi.WaitLease, "the Lease does not exist; waiting for the operator to make it")
+}
+
+// leaderWritesItsRecordAgain: a Lease that was deleted and made empty, was edited, or went back to an older
+// revision says nothing against a leader that runs. Revision, term and timeline grow, since numbers may have been used that this leader
+// never saw. The data stays on its timeline: the new number is reserved for the promotion that the
+// leader makes up for when it next starts (holder_starts_only_on_the_leases_timeline), so it is never used twice.
+func leaderWritesItsRecordAgain(o Observation, _ Record) *Decision {
+	if o.Running != RunningAsPrimary || o.Led == nil {
+		return nil
+	}
+	read := o.Lease.Record
+	if !o.Lease.Edited && read.Revision >= o.Led.Revision && read.Holder != "" {
+		return nil
+	}
+	record := o.Led.Copy()
+	record.Revision = max(record.Revision, o.Own.Revision, read.Revision) + RevisionMargin
+	record.Term = max(record.Term, read.Term, o.Own.HighestTerm) + 1
+	record.Timeline = max(record.Timeline, read.Timeline, o.Own.HighestTimeline) + 1
+	return &Decision{Action: Republish, Record: &record, Message: "the Lease was emptied, edited or went back; the leader writes its own record again"}
+}
+
+func onePrimaryAtATime(o Observation, record Record) *Decision {
+	if o.Running != RunningAsPrimary || record.Holder == "" {
+		return nil
+	}
+	if record.Holder == o.Self && record.HolderIncarnation == o.Own.Incarnation {
+		return nil
+	}
+	return &Decision{Action: StopAtOnce, Message: fmt.Sprintf("%s holds the Lease in term %d; this primary stops at once", record.Holder, record.Term)}
+}
+
+func foreignSystemIsNotTouched(o Observation, record Record) *Decision {
+	if !record.HasSystem() || o.Own.System == "" || o.Own.System == record.System {
+		return nil
+	}
+	return wait(instanceapi.WaitForeignSystem, fmt.Sprintf(
+		"the volume of %s holds PostgreSQL system %s, but the cluster is system %s; nothing is touched. Attach the right volume, or delete this one if its data is not needed",
+		o.Self, o.Own.System, record.System))
+}
+
+// holderWithoutItsDataLeadsNothing: the holder's volume is empty, incomplete or another copy. Nobody else may have its last
+// commits, so neither initdb nor a clone is allowed; only a person knows whether the volume can be had back.
+func holderWithoutItsDataLeadsNothing(o Observation, record Record) *Decision {
+	if !record.HasSystem() || record.Holder != o.Self {
+		return nil
+	}
+	if o.Own.Initialised && o.Own.Incarnation == record.HolderIncarnation {
+		return nil
+	}
+	if !o.Own.Initialised && !o.UnfinishedClone && o.Unfinished == record.System {
+		return &Decision{Action: Finish, Message: "initdb was finished and the Lease names its system; putting the data directory into its place"}
+	}
+	return wait(instanceapi.WaitDataMissing, fmt.Sprintf(
+		"%s holds the Lease of PostgreSQL system %s, but its volume does not hold that data. It is neither created anew nor cloned. Bring the volume back, or restore a backup into a new cluster",
+		o.Self, record.System))
+}
+
+// holderStartsOnlyOnTheLeasesTimeline: data on an older timeline means a promotion that was interrupted, or still owed
+// because the record was written again; it is promoted before it serves. Data on a later one was led under a Lease that is gone.
+func holderStartsOnlyOnTheLeasesTimeline(o Observation, record Record) *Decision {
+	if !record.HasSystem() || record.Holder != o.Self {
+		return nil
+	}
+	if o.Running == RunningAsPrimary || o.Own.Timeline == record.Timeline {
+		return &Decision{Action: Lead}
+	}
+	return &Decision{Action: Promote, Message: fmt.Sprintf("the data is on timeline %d, the Lease on %d", o.Own.Timeline, record.Timeline)}
+}
+
+func divergedCopyIsClonedAgain(o Observation, record Record) *Decision {
+	if !record.HasSystem() || record.Holder == "" || !o.Own.Initialised {
+		return nil
+	}
+	if !o.Own.PositionKnown || !Diverged(record, o.Own.Timeline, o.Own.Position) {
+		return nil
+	}
+	return &Decision{Action: Clone, Message: fmt.Sprintf(
+		"the data at %s of timeline %d is not part of the leader's history; it is cloned again", o.Own.Position, o.Own.Timeline)}
+}
+
+func othersFollowTheHolder(o Observation, record Record) *Decision {
+	switch {
+	case !record.HasSystem() || record.Holder == "":
+		return nil
+	case o.Own.Initialised:
+		return &Decision{Action: Follow}
+	case o.UnfinishedClone && o.Unfinished == record.System:
+		return &Decision{Action: Finish, Message: "the clone is complete; putting it into its place"}
+	}
+	return &Decision{Action: Clone, Message: "the volume is empty; cloning from " + record.Holder}
+}
+
+// Diverged tells whether data that reaches position on a timeline is off the leader's history. Where the history does not reach back
+// far enough to tell, it is not: PostgreSQL refuses to stream to such a copy.
+func Diverged(record Record, timeline int64, position postgres.LSN) bool {
+	if timeline > record.Timeline {
+		return true
+	}
+	var next *Fork
+	for i, fork := range record.History {
+		if fork.Timeline > timeline && (next == nil || fork.Timeline < next.Timeline) {
+			next = &record.History[i]
+		}
+	}
+	if next == nil {
+		return false
+	}
+	at, err := postgres.ParseLSN(next.At)
+	return err == nil && position > at
+}
