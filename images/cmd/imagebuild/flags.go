@@ -33,3 +33,13 @@ func parse(flags *flag.FlagSet, args []string, atLeast int) error {
 	}
 	return nil
 }
+
+// list is a flag that may be repeated and keeps the order.
+type list []string
+
+func (l *list) String() string { return "" }
+
+func (l *list) Set(text string) error {
+	*l = append(*l, text)
+	return nil
+}
