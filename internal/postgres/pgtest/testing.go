@@ -1,0 +1,71 @@
+package pgtest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Each runs a test with every major version of PostgreSQL that Timonier serves.
+func Each(t *testing.T, test func(t *testing.T, programs Programs)) {
+	t.Helper()
+	for _, major := range Majors {
+		t.Run("PostgreSQL "+major, func(t *testing.T) {
+			programs, err := Find(major)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, programs)
+		})
+	}
+}
+
+// Run starts a server that is removed at the end of the test.
+func Run(t testing.TB, programs Programs, options Options) *Server {
+	t.Helper()
+	server, err := Start(context.WithoutCancel(t.Context()), programs, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what PostgreSQL %s printed:\n%s", server.Major, server.Log())
+		}
+		if err := server.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// Conn opens a connection that is closed at the end of the test.
+func (s *Server) Conn(t testing.TB, user, database string) *pgx.Conn {
+	t.Helper()
+	conn, err := s.Connect(t.Context(), user, database)
+	if err != nil {
+		t.Fatalf("connecting to database %s as %s: %v", database, user, err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+// Exec runs statements, each of which must succeed.
+func Exec(t testing.TB, conn *pgx.Conn, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+// Value is the one value that a query returns.
+func Value[T any](t testing.TB, conn *pgx.Conn, query string, arguments ...any) T {
+	t.Helper()
+	var value T
+	if err := conn.QueryRow(t.Context(), query, arguments...).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return value
+}
