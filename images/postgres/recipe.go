@@ -86,6 +86,9 @@ var exclude = rootfs.Exclude{
 		"usr/lib/postgresql/*/lib/bitcode/", "usr/lib/postgresql/*/lib/llvmjit.so",
 		"usr/lib/postgresql/*/lib/llvmjit_types.bc",
 
+		// Building extensions is done elsewhere.
+		"usr/lib/postgresql/*/lib/pgxs/", "usr/lib/postgresql/*/lib/*.a",
+
 		// Services of a whole machine.
 		"etc/init.d/", "etc/rc?.d/", "etc/systemd/", "usr/lib/systemd/", "etc/cron.d/",
 		"etc/logrotate.d/", "etc/sysctl.d/", "usr/lib/sysctl.d/", "usr/lib/sysusers.d/",
