@@ -30,11 +30,13 @@
 //	retire    every instance uses leaves of current, and the overlap has passed:
 //	          previous is not trusted any more
 //
-// What if an instance does not answer for long? The switch waits for it until
-// an authority's expiry is as near as a Secret needs to arrive
-// (Policy.Propagation). Then it is made all the same: leaves that expire would
-// stop every instance, while the one that is away finds authority and leaf in
-// the same Secret when it is back. Its predecessor stays trusted until it expires.
+// What if an instance does not answer for long? The switch waits for it until a tenth of the authority's
+// life is left (and at least as long as a Secret needs to arrive). Then it is made all the same: leaves
+// that expire would stop every instance, while the one that is away finds authority and leaf in the same
+// Secret when it is back. The predecessor stays trusted until it expires.
+//
+// What if the operator was away, and too little is left for clients to read the bundle? They get as long
+// as there is: the switch is made when a fiftieth is left.
 //
 // What if the operator was away until the authority expired? Nothing in use is
 // valid then; authority and leaves are published at once.

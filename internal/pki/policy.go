@@ -73,15 +73,33 @@ func (p Policy) Validate() error {
 
 // rotateAt is when the successor of an authority is made: early enough for all three steps.
 func (p Policy) rotateAt(a Authority) time.Time {
-	born, end := a.Certificate.NotBefore, a.Certificate.NotAfter
+	born, life := span(a)
 	// An authority of a longer life than the policy now wants is rotated as if it were the policy's.
-	end = earlier(end, born.Add(Backdating).Add(p.AuthorityLifetime))
-	life := end.Sub(born)
+	life = min(life, p.AuthorityLifetime)
 	ahead := max(life-time.Duration(float64(life)*p.RenewFraction), 3*p.Propagation+p.Overlap)
-	return end.Add(-ahead)
+	return born.Add(life - ahead)
 }
 
-// switchBy is when a successor replaces an authority whoever has not reported: what it signs must still arrive.
-func (p Policy) switchBy(a Authority) time.Time {
-	return a.Certificate.NotAfter.Add(-p.Propagation)
+// Parts of an authority's life that are kept in reserve, since the operator itself may be away when the time comes.
+const (
+	patienceReserve = 10 // a tenth: no more waiting for instances that do not answer
+	overlapReserve  = 50 // a fiftieth: no more waiting for clients either
+)
+
+// patienceEnds is when a successor no longer waits for instances that have not reported.
+func (p Policy) patienceEnds(a Authority) time.Time {
+	_, life := span(a)
+	return a.Certificate.NotAfter.Add(-max(p.Propagation, life/patienceReserve))
+}
+
+// lastCall is when a successor waits for nothing but Propagation: what it signs must still arrive before the old one expires.
+func (p Policy) lastCall(a Authority) time.Time {
+	_, life := span(a)
+	return a.Certificate.NotAfter.Add(-max(p.Propagation, life/overlapReserve))
+}
+
+// span is when an authority was made, and for how long.
+func span(a Authority) (born time.Time, life time.Duration) {
+	born = a.Certificate.NotBefore.Add(Backdating)
+	return born, a.Certificate.NotAfter.Sub(born)
 }

@@ -86,23 +86,35 @@ func (p *planner) publish() {
 // maySwitch: the successor is trusted wherever its leaves will be shown, or waiting would be worse.
 func (p *planner) maySwitch() bool {
 	current, next, published := p.state.Current, p.state.Next, p.state.Times.PublishedAt
-	if !next.Exists() {
+	switch {
+	case !next.Exists():
 		return false
-	}
-	if current.expired(p.now) || !current.CanSign() && !p.signedSomething(current) {
+	case current.expired(p.now), !current.CanSign() && !p.signedSomething(current):
+		return true
+	case published.IsZero():
+		return false
+	case p.passed(p.policy.lastCall(current)) && p.passed(published.Add(p.policy.Propagation)):
+		p.noteIfHurried(next)
+		return true
+	case p.state.Previous.Exists() || !p.passed(published.Add(p.policy.Overlap)):
+		return false
+	case p.allTrust(next):
+		return true
+	case p.passed(p.policy.patienceEnds(current)):
+		p.noteIfHurried(next)
 		return true
 	}
-	if published.IsZero() {
-		return false
+	return false
+}
+
+func (p *planner) passed(moment time.Time) bool { return !p.now.Before(moment) }
+
+func (p *planner) noteIfHurried(next Authority) {
+	if p.allTrust(next) {
+		return
 	}
-	if !p.now.Before(p.policy.switchBy(current)) && !p.now.Before(published.Add(p.policy.Propagation)) {
-		if !p.allTrust(next) {
-			p.note(fmt.Sprintf("the %s authority expires at %s: its successor takes over although not every instance "+
-				"has confirmed that it trusts it", p.id.Kind, current.Certificate.NotAfter.UTC().Format(time.RFC3339)))
-		}
-		return true
-	}
-	return p.allTrust(next) && !p.now.Before(published.Add(p.policy.Overlap)) && !p.state.Previous.Exists()
+	p.note(fmt.Sprintf("the %s authority expires at %s: its successor takes over although not every instance has confirmed "+
+		"that it trusts it", p.id.Kind, p.state.Current.Certificate.NotAfter.UTC().Format(time.RFC3339)))
 }
 
 func (p *planner) allTrust(authority Authority) bool {
@@ -134,7 +146,7 @@ func (p *planner) retire() {
 		}
 		return
 	}
-	if p.allUse() && !p.now.Before(p.state.Times.ReissuedAt.Add(p.policy.Overlap)) {
+	if p.allUse() && p.passed(p.state.Times.ReissuedAt.Add(p.policy.Overlap)) {
 		p.state.Previous = Authority{}
 	}
 }
