@@ -32,6 +32,9 @@ var programs = map[string]func() int{
 	"kube-proxy":              server(proxy.NewProxyCommand),
 	"kubelet":                 server(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 	"kubectl":                 runKubectl,
+	// The cluster's own two are here because they share the others' libraries.
+	"localcluster-controller": runController,
+	"localcluster-csi":        runCSI,
 }
 
 // server runs a component whose command is built late: building it registers flags, and only

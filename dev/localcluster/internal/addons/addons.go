@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/timonier-io/timonier/dev/localcluster/internal/api"
 	"github.com/timonier-io/timonier/dev/localcluster/internal/image"
@@ -66,7 +67,11 @@ func pathOf(manifest []byte) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("kind %s is not in the table of collections", kind[1])
 	}
-	if namespace := namespaceLine.FindSubmatch(manifest); namespace != nil {
+	if strings.Contains(collection, "%s") {
+		namespace := namespaceLine.FindSubmatch(manifest)
+		if namespace == nil {
+			return "", fmt.Errorf("it has no line `  namespace: …`")
+		}
 		collection = fmt.Sprintf(collection, namespace[1])
 	}
 	return collection + string(name[1]), nil

@@ -6,6 +6,7 @@ package disk
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -16,18 +17,35 @@ const MinimumBytes = 320 << 20
 // Image is the file of a volume in the directory of the volumes.
 func Image(volumes, name string) string { return filepath.Join(volumes, name+".img") }
 
-// Create makes the empty image of a volume. It takes no space until it is written to.
+// Create makes the image of a volume with an empty file system, unless it is there. It takes little
+// space until it is written to.
 func Create(image string, bytes int64) error {
-	file, err := os.OpenFile(image, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
+	if _, err := os.Stat(image); err == nil {
+		return nil
+	}
+	temporary := image + ".new" // a half-made file system must not be taken for a volume
+	if err := os.WriteFile(temporary, nil, 0o600); err != nil {
 		return fmt.Errorf("creating the image of a volume: %w", err)
 	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || info.Size() >= bytes {
-		return err // made by an attempt before
+	if err := os.Truncate(temporary, bytes); err != nil {
+		return fmt.Errorf("sizing %s to %d bytes: %w", temporary, bytes, err)
 	}
-	if err := file.Truncate(bytes); err != nil {
-		return fmt.Errorf("sizing %s to %d bytes: %w", image, bytes, err)
+	if out, err := exec.Command("mkfs.xfs", "-q", "-f", "-K", temporary).CombinedOutput(); err != nil {
+		return fmt.Errorf("making a file system in %s: %w: %s", temporary, err, strings.TrimSpace(string(out)))
+	}
+	if err := os.Rename(temporary, image); err != nil {
+		return fmt.Errorf("creating the image of a volume: %w", err)
+	}
+	return nil
+}
+
+// Delete removes the image of a volume. It refuses while a node has it mounted.
+func Delete(image string) error {
+	if device := Loop(image); device != "" {
+		return fmt.Errorf("a node still has the volume mounted, by %s", device)
+	}
+	if err := os.Remove(image); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("deleting the image of a volume: %w", err)
 	}
 	return nil
 }
