@@ -3,6 +3,7 @@ package pki
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -33,8 +34,7 @@ func handshake(t *testing.T, server, client *tls.Config) error {
 	clientErr := tls.Client(connection, client).HandshakeContext(t.Context())
 	if clientErr != nil {
 		_ = connection.Close()
-		<-served
-		return clientErr
+		return errors.Join(clientErr, <-served)
 	}
 	return <-served
 }

@@ -49,6 +49,7 @@ type holder struct {
 }
 
 func newWorld(t *testing.T, seed uint64, policy Policy) *world {
+	t.Helper()
 	w := &world{
 		t: t, random: mathrand.New(mathrand.NewPCG(seed, 7)), now: start, policy: policy,
 		out: make([]shown, secrets), signed: map[[2]*x509.Certificate]bool{}, changes: map[Step]int{},
