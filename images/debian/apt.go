@@ -100,7 +100,7 @@ func (a *Apt) prepare(ctx context.Context, req Request) error {
 			return err
 		}
 	}
-	access, err := hostAccess(ctx)
+	access, err := HostAccess(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,9 +169,9 @@ func (a *Apt) configuration(req Request, access []string) string {
 	return strings.Join(append(lines, access...), "\n") + "\n"
 }
 
-// hostAccess copies how the machine's apt reaches its mirrors: proxies, certificates, whether
+// HostAccess copies how the machine's apt reaches its mirrors: proxies, certificates, whether
 // the dates in signed lists are checked. Without it the build would fail where apt works.
-func hostAccess(ctx context.Context) ([]string, error) {
+func HostAccess(ctx context.Context) ([]string, error) {
 	out, err := exec.CommandContext(ctx, "apt-config", "dump").Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking apt for its configuration (apt-config dump): %w", err)

@@ -23,6 +23,7 @@ var commands = []command{
 	{"postgres", "make the PostgreSQL image from Debian packages", runPostgres},
 	{"timonier", "make the image of Timonier's own binaries", runTimonier},
 	{"push", "push image archives to a registry", runPush},
+	{"registry", "serve a registry in memory, for tests", runRegistry},
 	{"run", "run a program of an unpacked root file system, read-only and under any UID", runRun},
 }
 
