@@ -77,12 +77,22 @@ func (p provisioner) Provision(_ context.Context, o controller.ProvisionOptions)
 	return volume, controller.ProvisioningFinished, nil
 }
 
-// Delete removes a volume's file. It fails while a node has it mounted, and is tried again.
-func (p provisioner) Delete(_ context.Context, volume *corev1.PersistentVolume) error {
+// Delete removes a volume's file. A kubelet unmounts a volume a moment after its claim is gone; Delete
+// waits a little for that, so as not to fill the log with attempts, and is tried again if it fails.
+func (p provisioner) Delete(ctx context.Context, volume *corev1.PersistentVolume) error {
 	if volume.Spec.CSI == nil || volume.Spec.CSI.Driver != csi.DriverName {
 		return &controller.IgnoredError{Reason: "it is a volume of another driver"}
 	}
-	return disk.Delete(disk.Image(p.volumes, volume.Spec.CSI.VolumeHandle))
+	image := disk.Image(p.volumes, volume.Spec.CSI.VolumeHandle)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for disk.Loop(image) != "" && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return disk.Delete(image)
 }
 
 // Size is what a claim gets for what it asks: at least what a file system needs.
