@@ -95,8 +95,8 @@ func (p Programs) Command(ctx context.Context, program string, arguments ...stri
 	return command
 }
 
-// run runs a program to its end; the error has what it printed.
-func (p Programs) run(ctx context.Context, program string, arguments ...string) (string, error) {
+// Run runs a program to its end; the error has what it printed.
+func (p Programs) Run(ctx context.Context, program string, arguments ...string) (string, error) {
 	output, err := p.Command(ctx, program, arguments...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%s of PostgreSQL %s: %w\n%s", program, p.Major, err, output)

@@ -86,7 +86,7 @@ func (s *Server) prepare(ctx context.Context, options Options) error {
 		arguments = []string{"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"}
 	}
 	arguments = append(slices.Clone(arguments), "--pgdata="+s.Data, "--no-sync")
-	if _, err := s.run(ctx, "initdb", arguments...); err != nil {
+	if _, err := s.Run(ctx, "initdb", arguments...); err != nil {
 		return err
 	}
 	for name, content := range options.Files {
@@ -168,6 +168,9 @@ func (s *Server) Log() string {
 	}
 	return string(content)
 }
+
+// Chown gives a file to the user that the server runs as.
+func (p Programs) Chown(path string) error { return os.Chown(path, p.uid, p.gid) }
 
 // PID of the postmaster.
 func (s *Server) PID() int { return s.command.Process.Pid }
