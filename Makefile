@@ -1,0 +1,126 @@
+# Everything a developer or a user of this repository does, by name. `make` alone lists it.
+# What takes more than a line is a script in hack/, which can be read and run alone.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+
+LOCAL      := $(CURDIR)/.local
+BIN        := $(LOCAL)/bin
+IMAGES     := $(LOCAL)/images
+KUBECONFIG ?= $(LOCAL)/kubeconfig
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Where images are pushed by `make images REGISTRY=…`, and pulled from by `make deploy REGISTRY=…`.
+REGISTRY   ?=
+# What `make undeploy` may remove beside the operator: nothing, unless it is told so in full.
+CONFIRM    ?=
+NODES      ?= 3
+
+MODULE  := github.com/timonier-io/timonier
+MODULES := . dev/localcluster images
+LDFLAGS := -s -w -X $(MODULE)/internal/version.version=$(VERSION)
+STEP    := hack/step.sh
+
+# kubectl, and the programs that tests of the API start, are built here; a kubectl of the machine's goes first.
+export PATH := $(PATH):$(BIN)
+export KUBECONFIG VERSION REGISTRY CONFIRM NODES
+
+.PHONY: help
+help: ## List what can be made
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ See it work
+
+.PHONY: demo cluster-up cluster-down
+demo: prerequisites ## Start a cluster of three on a Kubernetes on this machine, and tell how to connect; repeatable
+	@hack/demo.sh
+
+cluster-up: prerequisites localcluster ## Start a Kubernetes of three nodes on this machine (NODES=n)
+	@$(STEP) "starting Kubernetes on this machine" $(BIN)/localcluster up --nodes $(NODES)
+
+cluster-down: ## Remove that Kubernetes with all its data
+	@if [ -x $(BIN)/localcluster ]; then $(BIN)/localcluster down; else echo "there is no local cluster"; fi
+
+##@ Build
+
+.PHONY: build localcluster imagebuild images image-timonier image-postgres
+build: ## Compile operator and instance manager, static, to .local/bin/linux
+	@for program in $$(ls cmd); do \
+		CGO_ENABLED=0 $(STEP) "compiling $$program" go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/linux/$$program ./cmd/$$program; \
+	done
+
+localcluster: ## Compile the local Kubernetes (the first time takes about ten minutes)
+	@$(STEP) "compiling the local Kubernetes" $(MAKE) -C dev/localcluster build
+
+imagebuild: ## Compile the maker of images
+	@cd images && ../$(STEP) "compiling the maker of images" go build -trimpath -o $(BIN)/imagebuild ./cmd/imagebuild
+
+images: image-timonier image-postgres ## Make both images as archives in .local/images; REGISTRY=host/prefix pushes them
+	@if [ -n "$(REGISTRY)" ]; then \
+		$(STEP) "pushing to $(REGISTRY)" $(BIN)/imagebuild push --registry "$(REGISTRY)" $(IMAGES)/timonier.tar $(IMAGES)/postgres.tar; \
+	fi
+
+image-timonier: build imagebuild
+	@$(STEP) "making the image of operator and instance manager" $(BIN)/imagebuild timonier --binaries $(BIN)/linux --out $(IMAGES)/timonier.tar
+
+image-postgres: imagebuild
+	@$(STEP) "making the PostgreSQL image" $(BIN)/imagebuild postgres --out $(IMAGES)/postgres.tar --rootfs $(IMAGES)/postgres.rootfs
+
+##@ Install
+
+.PHONY: deploy undeploy
+deploy: ## Install the operator where KUBECONFIG points (default: the local cluster); REGISTRY= as for images
+	@hack/deploy.sh
+
+undeploy: ## Remove the operator; clusters go on. CONFIRM=delete-all-clusters removes them too, with the CRDs
+	@hack/undeploy.sh
+
+##@ Check
+
+.PHONY: test test-unit test-integration test-images test-instance test-localcluster test-e2e lint verify generate bench-create
+test: prerequisites ## Run every test and the linter, cheapest first, each with its time
+	@hack/test.sh
+
+test-unit: ## Run the fast tests, with the race detector
+	@go test -race -shuffle=on ./...
+
+test-integration: localcluster ## Test the API against a real API server and etcd
+	@go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...
+
+test-instance: ## Test the instance manager against real PostgreSQL, from the image's root file system
+	@[ -d $(IMAGES)/postgres.rootfs ] || $(MAKE) image-postgres
+	@TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -timeout 15m ./internal/postgres/... ./internal/instance/...
+
+test-images: ## Test what the images hold, and their Dockerfiles
+	@cd images && go test -timeout 20m ./...
+
+test-localcluster: localcluster ## Test the local Kubernetes and its faults, on a cluster of its own
+	@$(MAKE) -C dev/localcluster test
+
+test-e2e: cluster-up images ## Test everything on the local cluster
+	@hack/e2e.sh
+
+lint: $(BIN)/golangci-lint ## Lint all modules and scripts
+	@for module in $(MODULES); do \
+		(cd $$module && $(CURDIR)/$(STEP) "linting module $$module" $(BIN)/golangci-lint run); \
+	done
+	@$(STEP) "linting scripts" shellcheck .ci/run hack/*.sh
+
+$(BIN)/golangci-lint: hack/tools/go.mod
+	@cd hack/tools && ../step.sh "compiling the linter" go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+verify: ## Check that generated files, formatting and modules are up to date
+	@hack/verify.sh $(MODULES)
+
+generate: ## Write generated code, CRDs, RBAC and reference pages
+	@hack/generate.sh
+
+bench-create: cluster-up images ## Measure how long clusters take to be created, to bench/create.json
+	@hack/bench-create.sh
+
+.PHONY: prerequisites
+prerequisites:
+	@hack/prerequisites.sh
