@@ -225,3 +225,12 @@ func ImageCheckPod(c Cluster, in PodInput) *corev1ac.PodApplyConfiguration {
 func labelSelector(labels map[string]string) *metav1ac.LabelSelectorApplyConfiguration {
 	return metav1ac.LabelSelector().WithMatchLabels(labels)
 }
+
+// PodMetadata is what may change on a running pod: labels and annotations. role is for information only, "" where none is known.
+func PodMetadata(c Cluster, instance, role string) *corev1ac.PodApplyConfiguration {
+	labels := map[string]string{naming.LabelInstance: instance, naming.LabelComponent: ComponentInstance}
+	if role != "" {
+		labels[naming.LabelRole] = role
+	}
+	return corev1ac.Pod(instance, c.Namespace).WithLabels(c.labels(labels)).WithAnnotations(c.annotations(nil))
+}

@@ -96,3 +96,20 @@ func asStalled(err error) (*StalledError, bool) {
 	var stalled *StalledError
 	return stalled, errors.As(err, &stalled)
 }
+
+// Kind of the outcome in one word, for metrics: done, skipped, wait, stalled or failed.
+func (o Outcome) Kind() string {
+	if o.Skipped {
+		return "skipped"
+	}
+	if o.Err == nil {
+		return "done"
+	}
+	if _, ok := asWait(o.Err); ok {
+		return "wait"
+	}
+	if _, ok := asStalled(o.Err); ok {
+		return "stalled"
+	}
+	return "failed"
+}

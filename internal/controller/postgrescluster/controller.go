@@ -1,0 +1,141 @@
+package postgrescluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+// fieldOwner of everything that this controller applies.
+const fieldOwner = "timonier-postgrescluster"
+
+// Reconciler of PostgresClusters.
+type Reconciler struct {
+	// Client reads from the cache and writes; Live reads from the API server, where a decision hangs on it.
+	Client  client.Client
+	Live    client.Reader
+	Events  events.EventRecorder
+	Metrics *Metrics
+
+	// ManagerImage is the operator's own image; ManagerProgram is the instance manager in it.
+	ManagerImage   string
+	ManagerProgram Program
+	// Images built in, by major version of PostgreSQL; the Platform's catalogue goes before them.
+	Images map[string]string
+	// Policies of the two certificate authorities.
+	PeerPolicy, ClientPolicy pki.Policy
+	// Workers is how many clusters are reconciled at the same time.
+	Workers int
+	// Now is the clock.
+	Now func() time.Time
+
+	connections connections
+	granted     granted
+	written     written
+}
+
+// Reconcile brings one cluster closer to what was asked, and reports.
+//
+// +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters,verbs=get;list;watch
+// +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters/finalizers,verbs=update
+// +kubebuilder:rbac:groups=platform.timonier.io,resources=platforms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	cluster := &v1alpha1.PostgresCluster{}
+	if err := r.Client.Get(ctx, request.NamespacedName, cluster); err != nil {
+		r.forget(request.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if cluster.Status.ObservedGeneration == 0 {
+		// An event of this write brings us back.
+		return ctrl.Result{}, r.reportUnobserved(ctx, cluster)
+	}
+	if !cluster.DeletionTimestamp.IsZero() {
+		// Children go with their owner; volumes that survive have none. There is nothing to do here.
+		return ctrl.Result{}, r.reportDeleting(ctx, cluster)
+	}
+	scope, err := r.observe(ctx, cluster)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
+	}
+	return r.report(ctx, scope, reconcile.Run(ctx, scope, r.phases()))
+}
+
+// SetupWithManager says which events lead to a reconcile.
+func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
+	ours := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+	return ctrl.NewControllerManagedBy(manager).
+		Named("postgrescluster").
+		For(&v1alpha1.PostgresCluster{}).
+		Owns(&corev1.Pod{}, ours).
+		Owns(&corev1.Service{}, ours).
+		Owns(&corev1.Secret{}, ours).
+		Owns(&corev1.ServiceAccount{}, ours).
+		Owns(&rbacv1.Role{}, ours).
+		Owns(&rbacv1.RoleBinding{}, ours).
+		Owns(&policyv1.PodDisruptionBudget{}, ours).
+		// Their endpoints are the leader's: only what is ours to repair is an event.
+		Owns(&discoveryv1.EndpointSlice{}, builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(clusterOfLabel)).
+		Watches(&platformv1alpha1.Platform{}, handler.EnqueueRequestsFromMapFunc(r.allClusters)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		Complete(r)
+}
+
+// clusterOfLabel finds the cluster of a volume claim, which has no owner.
+func clusterOfLabel(_ context.Context, object client.Object) []ctrlreconcile.Request {
+	cluster := object.GetLabels()[naming.LabelCluster]
+	if cluster == "" {
+		return nil
+	}
+	return []ctrlreconcile.Request{{NamespacedName: client.ObjectKey{Namespace: object.GetNamespace(), Name: cluster}}}
+}
+
+// allClusters look again when the catalogue of images changes.
+func (r *Reconciler) allClusters(ctx context.Context, _ client.Object) []ctrlreconcile.Request {
+	var clusters v1alpha1.PostgresClusterList
+	if err := r.Client.List(ctx, &clusters); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing the clusters that a changed Platform concerns; they notice within half a minute by themselves")
+		return nil
+	}
+	requests := make([]ctrlreconcile.Request, 0, len(clusters.Items))
+	for i := range clusters.Items {
+		requests = append(requests, ctrlreconcile.Request{NamespacedName: client.ObjectKeyFromObject(&clusters.Items[i])})
+	}
+	return requests
+}
+
+// applier writes children.
+func (r *Reconciler) applier() reconcile.Applier {
+	return reconcile.Applier{Client: r.Client, Live: r.Live, FieldOwner: fieldOwner}
+}
+
+func newScope(cluster *v1alpha1.PostgresCluster, now time.Time) *scope {
+	return &scope{
+		cluster: cluster, desired: desired.Of(cluster), now: now, verifiers: map[string]string{},
+		owner: reconcile.Owner{Kind: "PostgresCluster", Name: cluster.Name, UID: cluster.UID,
+			Label: naming.LabelCluster, Value: cluster.Name},
+	}
+}

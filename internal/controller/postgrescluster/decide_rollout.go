@@ -1,0 +1,91 @@
+package postgrescluster
+
+// memberFacts are what decideRollout knows of one instance.
+type memberFacts struct {
+	name string
+	// leads: it takes writes.
+	leads bool
+	// replace: its pod is not what is wanted any more.
+	replace bool
+	// answers: it told of itself just now.
+	answers bool
+	// configured: the wanted configuration is in force, but for what waits for a restart.
+	configured bool
+	// pending: parameters wait for a restart.
+	pending bool
+	// settled: it serves, and is not busy starting, cloning or restarting.
+	settled bool
+}
+
+// rolloutStep is the one thing to do next.
+type rolloutStep struct {
+	verb     rolloutVerb
+	instance string
+	// waitsFor is the instance that is not settled, with verbWait.
+	waitsFor string
+}
+
+type rolloutVerb string
+
+const (
+	verbNone      rolloutVerb = ""
+	verbConfigure rolloutVerb = "configure"
+	verbRestart   rolloutVerb = "restart"
+	verbReplace   rolloutVerb = "replace"
+	verbWait      rolloutVerb = "wait"
+)
+
+// decideRollout brings changes to one instance after the other, standbys first and the leader last, and goes on only
+// when the one before has settled: what breaks the first is brought to no other.
+//
+// The order is right for raised and for lowered parameters alike: a standby never runs with less than its primary
+// did (the instance sees to it), so that a lowered value waits for a restart of a standby only once the standby
+// has replayed the primary's change.
+func decideRollout(members []memberFacts) rolloutStep {
+	for _, member := range standbysFirst(members) {
+		if member.answers && !member.configured {
+			return rolloutStep{verb: verbConfigure, instance: member.name}
+		}
+		verb := verbNone
+		switch {
+		case member.replace:
+			verb = verbReplace
+		case member.answers && member.pending:
+			verb = verbRestart
+		}
+		if verb == verbNone {
+			continue
+		}
+		// Stopping one that serves is only for when all others do; one that does not serve has nothing to lose.
+		if other := unsettled(members, member.name); other != "" && member.settled {
+			return rolloutStep{verb: verbWait, instance: member.name, waitsFor: other}
+		}
+		if !member.settled && verb == verbRestart {
+			return rolloutStep{verb: verbWait, instance: member.name, waitsFor: member.name}
+		}
+		return rolloutStep{verb: verb, instance: member.name}
+	}
+	return rolloutStep{}
+}
+
+func standbysFirst(members []memberFacts) []memberFacts {
+	var ordered, leaders []memberFacts
+	for _, member := range members {
+		if member.leads {
+			leaders = append(leaders, member)
+		} else {
+			ordered = append(ordered, member)
+		}
+	}
+	return append(ordered, leaders...)
+}
+
+// unsettled is an instance other than this one that does not serve; "" where all do.
+func unsettled(members []memberFacts, except string) string {
+	for _, member := range members {
+		if member.name != except && !member.settled {
+			return member.name
+		}
+	}
+	return ""
+}

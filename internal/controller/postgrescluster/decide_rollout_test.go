@@ -1,0 +1,113 @@
+package postgrescluster
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func settledMember(name string, change func(*memberFacts)) memberFacts {
+	member := memberFacts{name: name, leads: name == "c-1", answers: true, configured: true, settled: true}
+	if change != nil {
+		change(&member)
+	}
+	return member
+}
+
+func TestDecideRollout(t *testing.T) {
+	replace := func(m *memberFacts) { m.replace = true }
+	pending := func(m *memberFacts) { m.pending = true }
+	away := func(m *memberFacts) { m.settled, m.answers = false, false }
+	for name, tc := range map[string]struct {
+		members []memberFacts
+		want    rolloutStep
+	}{
+		"nothing to do": {
+			[]memberFacts{settledMember("c-1", nil), settledMember("c-2", nil)}, rolloutStep{}},
+		"standbys are replaced before the leader": {
+			[]memberFacts{settledMember("c-1", replace), settledMember("c-2", replace)},
+			rolloutStep{verb: verbReplace, instance: "c-2"}},
+		"the leader is replaced when all standbys are": {
+			[]memberFacts{settledMember("c-1", replace), settledMember("c-2", nil)},
+			rolloutStep{verb: verbReplace, instance: "c-1"}},
+		"nobody is stopped while another does not serve": {
+			[]memberFacts{settledMember("c-1", replace), settledMember("c-2", away), settledMember("c-3", replace)},
+			rolloutStep{verb: verbWait, instance: "c-3", waitsFor: "c-2"}},
+		"one that does not serve is replaced though another does not either": {
+			[]memberFacts{settledMember("c-1", nil), settledMember("c-2", away),
+				settledMember("c-3", func(m *memberFacts) { away(m); replace(m) })},
+			rolloutStep{verb: verbReplace, instance: "c-3"}},
+		"a restart that is under way is not asked for again": {
+			[]memberFacts{settledMember("c-1", nil), settledMember("c-2", func(m *memberFacts) { m.pending, m.settled = true, false })},
+			rolloutStep{verb: verbWait, instance: "c-2", waitsFor: "c-2"}},
+		"the second is not configured before the first has restarted": {
+			[]memberFacts{settledMember("c-1", func(m *memberFacts) { m.configured = false }), settledMember("c-2", pending)},
+			rolloutStep{verb: verbRestart, instance: "c-2"}},
+		"one that does not answer does not keep others from being configured": {
+			[]memberFacts{settledMember("c-1", func(m *memberFacts) { m.configured = false }), settledMember("c-2", away)},
+			rolloutStep{verb: verbConfigure, instance: "c-1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, decideRollout(tc.members), cmp.AllowUnexported(rolloutStep{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A model of three instances shows the story of whole rollouts: each step changes the world as an instance would.
+func TestRolloutStories(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change string
+		want   string
+	}{
+		"a parameter that reloads": {"reload",
+			"configure c-2, configure c-3, configure c-1"},
+		"a raised parameter restarts standbys first": {"raise",
+			"configure c-2, restart c-2, configure c-3, restart c-3, configure c-1, restart c-1"},
+		"a lowered parameter restarts the primary first, then each standby that has replayed it": {"lower",
+			"configure c-2, configure c-3, configure c-1, restart c-1, restart c-2, restart c-3"},
+		"an image": {"image", "replace c-2, replace c-3, replace c-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			members := []memberFacts{settledMember("c-1", nil), settledMember("c-2", nil), settledMember("c-3", nil)}
+			for i := range members {
+				members[i].replace = tc.change == "image"
+				members[i].configured = tc.change == "image"
+			}
+			var story []string
+			for step := decideRollout(members); step.verb != verbNone && len(story) < 20; step = decideRollout(members) {
+				story = append(story, fmt.Sprintf("%s %s", step.verb, step.instance))
+				live(members, step, tc.change)
+			}
+			if got := strings.Join(story, ", "); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// live is what instances do with a step.
+func live(members []memberFacts, step rolloutStep, change string) {
+	for i := range members {
+		member := &members[i]
+		if member.name != step.instance {
+			continue
+		}
+		switch step.verb {
+		case verbReplace:
+			member.replace = false
+		case verbConfigure:
+			member.configured = true
+			member.pending = change == "raise" || (change == "lower" && member.leads)
+		case verbRestart:
+			member.pending = false
+			if change == "lower" && member.leads {
+				// The standbys replay the change: their floor falls, and the lower value waits for their restart.
+				members[1].pending, members[2].pending = true, true
+			}
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package postgrescluster
+
+import (
+	"context"
+	"fmt"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+// observe reads all that the phases decide from.
+//
+// +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims;secrets;services;serviceaccounts,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get
+func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.PostgresCluster) (*scope, error) {
+	s := newScope(cluster, r.Now())
+	for _, read := range []func(context.Context, *scope) error{
+		r.observePods, r.observeClaims, r.observeSecrets, r.observeServices, r.observeLease, r.observeCatalogue,
+	} {
+		if err := read(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	r.observeInstances(ctx, s)
+	s.members = decideMembers(s.membershipFacts())
+	s.image = s.cluster.Spec.Image
+	if s.image == "" {
+		s.image = s.observed.catalogue[s.cluster.Spec.Version]
+	}
+	return s, nil
+}
+
+// ours selects a cluster's children.
+func (s *scope) ours() []client.ListOption {
+	return []client.ListOption{client.InNamespace(s.cluster.Namespace), client.MatchingLabels{naming.LabelCluster: s.cluster.Name}}
+}
+
+func (r *Reconciler) observePods(ctx context.Context, s *scope) error {
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, s.ours()...); err != nil {
+		return fmt.Errorf("pods: %w", err)
+	}
+	s.observed.pods = map[string]*corev1.Pod{}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		// A pod of a deleted cluster of the same name is not ours; creating ours will say that its name is taken.
+		if !metav1.IsControlledBy(pod, s.cluster) {
+			continue
+		}
+		switch pod.Labels[naming.LabelComponent] {
+		case desired.ComponentInstance:
+			s.observed.pods[pod.Name] = pod
+		case desired.ComponentImageCheck:
+			s.observed.imageCheck = pod
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) observeClaims(ctx context.Context, s *scope) error {
+	var claims corev1.PersistentVolumeClaimList
+	if err := r.Client.List(ctx, &claims, s.ours()...); err != nil {
+		return fmt.Errorf("volume claims: %w", err)
+	}
+	s.observed.claims = map[string]*corev1.PersistentVolumeClaim{}
+	for i := range claims.Items {
+		s.observed.claims[claims.Items[i].Name] = &claims.Items[i]
+	}
+	return nil
+}
+
+func (r *Reconciler) observeSecrets(ctx context.Context, s *scope) error {
+	var secrets corev1.SecretList
+	if err := r.Client.List(ctx, &secrets, s.ours()...); err != nil {
+		return fmt.Errorf("secrets: %w", err)
+	}
+	s.observed.secrets = map[string]*corev1.Secret{}
+	for i := range secrets.Items {
+		if metav1.IsControlledBy(&secrets.Items[i], s.cluster) {
+			s.observed.secrets[secrets.Items[i].Name] = &secrets.Items[i]
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) observeServices(ctx context.Context, s *scope) error {
+	var services corev1.ServiceList
+	if err := r.Client.List(ctx, &services, s.ours()...); err != nil {
+		return fmt.Errorf("services: %w", err)
+	}
+	s.observed.services = map[string]*corev1.Service{}
+	for i := range services.Items {
+		if metav1.IsControlledBy(&services.Items[i], s.cluster) {
+			s.observed.services[services.Items[i].Name] = &services.Items[i]
+		}
+	}
+	return nil
+}
+
+// observeLease reads from the API server: what it says decides whether a system may be created.
+func (r *Reconciler) observeLease(ctx context.Context, s *scope) error {
+	lease := &coordinationv1.Lease{}
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.cluster.Namespace, Name: naming.Lease(s.cluster.Name)}, lease)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("lease: %w", err)
+	}
+	if controller := metav1.GetControllerOf(lease); controller == nil || controller.UID != s.cluster.UID {
+		// Not ours: ensureLease says so. Its content decides nothing.
+		return nil
+	}
+	s.observed.lease = lease
+	record, err := election.Decode(leaseFields(lease))
+	if err != nil {
+		// The leader writes its own again; until then the content counts as absent.
+		s.note(reconcile.Brief("the content of the Lease "+lease.Name+" is ignored: "+err.Error()), "LeaseIgnored")
+		return nil
+	}
+	s.observed.record = record
+	return nil
+}
+
+func leaseFields(lease *coordinationv1.Lease) election.Fields {
+	fields := election.Fields{Annotations: lease.Annotations}
+	if lease.Spec.HolderIdentity != nil {
+		fields.HolderIdentity = *lease.Spec.HolderIdentity
+	}
+	if lease.Spec.LeaseTransitions != nil {
+		fields.LeaseTransitions = int64(*lease.Spec.LeaseTransitions)
+	}
+	if lease.Spec.LeaseDurationSeconds != nil {
+		fields.LeaseDurationSeconds = int64(*lease.Spec.LeaseDurationSeconds)
+	}
+	if lease.Spec.RenewTime != nil {
+		fields.RenewTime = lease.Spec.RenewTime.Time
+	}
+	return fields
+}
+
+// observeCatalogue is the Platform's list of images over those built in.
+func (r *Reconciler) observeCatalogue(ctx context.Context, s *scope) error {
+	s.observed.catalogue = map[string]string{}
+	for version, image := range r.Images {
+		s.observed.catalogue[version] = image
+	}
+	platform := &platformv1alpha1.Platform{}
+	err := r.Client.Get(ctx, client.ObjectKey{Name: platformv1alpha1.SingletonName}, platform)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("platform: %w", err)
+	}
+	for _, entry := range platform.Spec.PostgresImages {
+		s.observed.catalogue[entry.Version] = entry.Image
+	}
+	return nil
+}

@@ -1,0 +1,254 @@
+package postgrescluster
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/pki"
+)
+
+// reasonCertificates of events about certificates.
+const reasonCertificates = "Certificates"
+
+// ensureCertificates makes, renews and rotates both authorities and what they sign. An authority is stored before
+// anything it signed is published, under the resourceVersion that it was read with.
+//
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;patch;delete
+func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
+	published := parseOrEmpty(s, naming.Certificates(s.cluster.Name), pki.ParseMounted)
+	monitor := parseOrEmpty(s, naming.MonitorCertificate(s.cluster.Name), pki.ParseMonitor)
+
+	peer, err := r.planAuthority(ctx, s, authority{pki.KindPeer, naming.PeerCA(s.cluster.Name), r.PeerPolicy, pki.Observed{
+		Bundle:    intersection(published.PeerBundle, monitor.Bundle),
+		Leaves:    certificatesOf(published.Peer, published.Replication, monitor.Leaf),
+		Instances: s.loaded(pki.KindPeer),
+	}})
+	if err != nil {
+		return err
+	}
+	client, err := r.planAuthority(ctx, s, authority{pki.KindClient, naming.ClientCA(s.cluster.Name), r.ClientPolicy, pki.Observed{
+		Bundle:    s.clientBundle(published.ClientBundle),
+		Leaves:    certificatesOf(published.Server),
+		Instances: s.loaded(pki.KindClient),
+	}})
+	if err != nil {
+		return err
+	}
+	if err := r.issueLeaves(s, peer, client, &published, &monitor); err != nil {
+		return err
+	}
+	return r.publishCertificates(ctx, s, published, monitor)
+}
+
+// authority is one of the two, and what Plan needs to know of it.
+type authority struct {
+	kind   pki.Kind
+	secret string
+	policy pki.Policy
+	seen   pki.Observed
+}
+
+func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (pki.State, error) {
+	// What is damaged is left out of the state, and Plan repairs it.
+	state, damaged := authorityState(s, a.secret)
+	if damaged != nil {
+		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", a.secret, damaged), reasonCertificates)
+	}
+	id := pki.Identity{Kind: a.kind, Namespace: s.cluster.Namespace, Cluster: s.cluster.Name}
+	decision, err := pki.Plan(s.now, rand.Reader, a.policy, id, state, a.seen)
+	if err != nil {
+		return pki.State{}, fmt.Errorf("planning the %s authority: %w", a.kind, err)
+	}
+	for _, text := range decision.Notes {
+		s.note(text, reasonCertificates)
+	}
+	s.due(decision.NextCheck)
+	if !decision.Changed {
+		return decision.State, nil
+	}
+	data, err := pki.AuthorityData(decision.State)
+	if err != nil {
+		return pki.State{}, fmt.Errorf("writing the %s authority: %w", a.kind, err)
+	}
+	return decision.State, r.storeSecret(ctx, s, a.secret, data)
+}
+
+// issueLeaves renews what is due, and puts the authorities' present bundles beside it.
+func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pki.Mounted, monitor *pki.Monitor) error {
+	hosts, instanceHosts := s.serverHosts(), s.instanceHosts()
+	for _, leaf := range []struct {
+		into    *pki.Leaf
+		policy  pki.Policy
+		signer  pki.Authority
+		request pki.LeafRequest
+	}{
+		{&published.Peer, r.PeerPolicy, peer.Current, pki.InstanceRequest(s.cluster.Name, instanceHosts, r.PeerPolicy.LeafLifetime)},
+		{&published.Replication, r.PeerPolicy, peer.Current, pki.ReplicationRequest(r.PeerPolicy.LeafLifetime)},
+		{&monitor.Leaf, r.PeerPolicy, peer.Current, pki.MonitorRequest(r.PeerPolicy.LeafLifetime)},
+		{&published.Server, r.ClientPolicy, client.Current, pki.ServerRequest(s.cluster.Name, hosts, r.ClientPolicy.LeafLifetime)},
+	} {
+		renewal, err := pki.Renew(s.now, rand.Reader, leaf.policy, leaf.signer, *leaf.into, leaf.request)
+		if err != nil {
+			return fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
+		}
+		if renewal.Reason != "" && leaf.into.Exists() {
+			s.note(fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason), reasonCertificates)
+		}
+		*leaf.into = renewal.Leaf
+		s.due(renewal.Due)
+	}
+	published.PeerBundle, published.ClientBundle, monitor.Bundle = peer.Bundle(), client.Bundle(), peer.Bundle()
+	return nil
+}
+
+func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted pki.Mounted, monitor pki.Monitor) error {
+	for _, secret := range []struct {
+		name string
+		data func() (map[string][]byte, error)
+	}{
+		{naming.Certificates(s.cluster.Name), mounted.Data},
+		{naming.MonitorCertificate(s.cluster.Name), monitor.Data},
+	} {
+		data, err := secret.data()
+		if err != nil {
+			return fmt.Errorf("writing certificates for Secret %s: %w", secret.name, err)
+		}
+		if err := r.applier().Apply(ctx, s.owner, desired.Secret(s.desired, secret.name, desired.ComponentCertificates, data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storeSecret replaces the data of a Secret under the resourceVersion that it was read with, or creates it.
+func (r *Reconciler) storeSecret(ctx context.Context, s *scope, name string, data map[string][]byte) error {
+	existing := s.observed.secrets[name]
+	if existing == nil {
+		err := r.applier().Create(ctx, s.owner, desired.Secret(s.desired, name, desired.ComponentCertificates, data))
+		if err != nil {
+			return err
+		}
+		// It may exist already, unseen by the cache: what was stored counts, not what was made here.
+		stored := &corev1.Secret{}
+		if err := r.Live.Get(ctx, s.key(name), stored); err != nil {
+			return fmt.Errorf("reading back Secret %s: %w", name, err)
+		}
+		if !sameData(stored.Data, data) {
+			return fmt.Errorf("secret %s was made by somebody else at the same moment: trying again", name)
+		}
+		s.observed.secrets[name] = stored
+		return nil
+	}
+	changed := existing.DeepCopy()
+	changed.Data = data
+	if err := r.Client.Update(ctx, changed); err != nil {
+		if apierrors.IsConflict(err) {
+			return fmt.Errorf("secret %s has changed meanwhile: trying again: %w", name, err)
+		}
+		return fmt.Errorf("storing Secret %s: %w", name, err)
+	}
+	s.observed.secrets[name] = changed
+	return nil
+}
+
+func sameData(a, b map[string][]byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for key, value := range a {
+		if !slices.Equal(value, b[key]) {
+			return false
+		}
+	}
+	return true
+}
+
+// authorityState as its Secret holds it. With an error it is what was sound.
+func authorityState(s *scope, secret string) (pki.State, error) {
+	if stored := s.observed.secrets[secret]; stored != nil {
+		return pki.ParseAuthorityData(stored.Data)
+	}
+	return pki.State{}, nil
+}
+
+// parseOrEmpty reads a Secret of ours; what is damaged is left out, and made anew.
+func parseOrEmpty[T any](s *scope, name string, parse func(map[string][]byte) (T, error)) T {
+	var content T
+	if stored := s.observed.secrets[name]; stored != nil {
+		var err error
+		if content, err = parse(stored.Data); err != nil {
+			s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", name, err), reasonCertificates)
+		}
+	}
+	return content
+}
+
+// loaded is what instances with a running pod say that they use.
+func (s *scope) loaded(kind pki.Kind) []pki.Loaded {
+	var all []pki.Loaded
+	for name := range s.observed.pods {
+		instance := s.observed.instances[name]
+		if !instance.answers() {
+			all = append(all, pki.Loaded{})
+			continue
+		}
+		report := instance.status.Certificates
+		if kind == pki.KindClient {
+			all = append(all, pki.Loaded{Trusts: report.ClientCAs, Leaves: compact(report.Server)})
+		} else {
+			all = append(all, pki.Loaded{Trusts: report.PeerCAs, Leaves: compact(report.Peer, report.Replication)})
+		}
+	}
+	return all
+}
+
+func compact(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+}
+
+// clientBundle is what all published bundles of the client authority have in common: the instances', and the ca.crt
+// in every role's Secret.
+func (s *scope) clientBundle(mounted []*x509.Certificate) []*x509.Certificate {
+	common := mounted
+	for _, name := range sortedKeys(s.observed.secrets) {
+		secret := s.observed.secrets[name]
+		if secret.Labels[naming.LabelComponent] != desired.ComponentCredentials {
+			continue
+		}
+		given, err := pki.ParseCertificates(secret.Data[keyCA])
+		if err != nil {
+			// It is written anew by ensureCredentials; until then it is not published everywhere.
+			return nil
+		}
+		common = intersection(common, given)
+	}
+	return common
+}
+
+func intersection(a, b []*x509.Certificate) []*x509.Certificate {
+	var common []*x509.Certificate
+	for _, certificate := range a {
+		if slices.ContainsFunc(b, certificate.Equal) {
+			common = append(common, certificate)
+		}
+	}
+	return common
+}
+
+func certificatesOf(leaves ...pki.Leaf) []*x509.Certificate {
+	var certificates []*x509.Certificate
+	for _, leaf := range leaves {
+		if leaf.Exists() {
+			certificates = append(certificates, leaf.Certificate)
+		}
+	}
+	return certificates
+}

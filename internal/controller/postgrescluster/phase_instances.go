@@ -1,0 +1,141 @@
+package postgrescluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+// ensureInstances makes the volumes and the pod of every instance that is to run. A pod that exists is left as it
+// is: replacing it is the rollout's.
+//
+// +kubebuilder:rbac:groups="",resources=pods,verbs=create;patch;delete
+func (r *Reconciler) ensureInstances(ctx context.Context, s *scope) error {
+	if len(s.members.run) > 0 && s.image == "" {
+		return reconcile.Stalled(v1alpha1.ReasonImageUnknown,
+			"spec.version: no image is known for PostgreSQL %s. Add one to spec.postgresImages of the Platform `default`, or set spec.image",
+			s.cluster.Spec.Version)
+	}
+	var failures error
+	for _, name := range s.names(s.members.run) {
+		failures = errors.Join(failures, r.ensureInstance(ctx, s, name))
+	}
+	return failures
+}
+
+func (r *Reconciler) ensureInstance(ctx context.Context, s *scope, name string) error {
+	if err := r.ensureClaims(ctx, s, name); err != nil {
+		return err
+	}
+	if s.observed.pods[name] != nil {
+		return nil
+	}
+	err := r.applier().Create(ctx, s.owner, desired.Pod(s.desired, r.podInput(s, name)))
+	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+		return reconcile.Stalled(v1alpha1.ReasonInvalidSpec,
+			"Kubernetes refuses the pod %s: %v. Change what it names in the spec, or the quota or policy of the namespace", name, err)
+	}
+	return err
+}
+
+func (r *Reconciler) podInput(s *scope, name string) desired.PodInput {
+	return desired.PodInput{Instance: name, PostgresImage: s.image, ManagerImage: r.ManagerImage}
+}
+
+// ensureClaims makes the claims that are missing, and keeps labels and owner of those that exist. It does not touch
+// their sizes: that is growVolumes'.
+func (r *Reconciler) ensureClaims(ctx context.Context, s *scope, name string) error {
+	for _, claim := range desired.VolumeClaims(s.desired, name) {
+		existing := s.observed.claims[*claim.Name]
+		if existing == nil {
+			if err := r.mayCreateClaim(ctx, s, name); err != nil {
+				return err
+			}
+		} else {
+			// Immutable, but for the size, which may already be larger.
+			claim.Spec = corev1ac.PersistentVolumeClaimSpec().WithResources(
+				corev1ac.VolumeResourceRequirements().WithRequests(existing.Spec.Resources.Requests))
+		}
+		if err := r.applier().Apply(ctx, s.owner, claim); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayCreateClaim tells why a missing volume is not made: the data of the only instance that has it must not be
+// answered with an empty volume.
+func (r *Reconciler) mayCreateClaim(ctx context.Context, s *scope, name string) error {
+	if err := r.checkStorageClasses(ctx, s); err != nil {
+		return err
+	}
+	if s.observed.record.Holder == name && s.leader() == "" {
+		s.note(fmt.Sprintf("the volume of %s, which holds the Lease, is gone: an empty one takes its place, that leads nothing", name), v1alpha1.ReasonDataMissing)
+	}
+	return nil
+}
+
+// labelPods keeps labels and annotations of running pods, under a field owner of its own: applying a pod's spec
+// again would be refused.
+func (r *Reconciler) labelPods(ctx context.Context, s *scope) error {
+	var failures error
+	for _, name := range sortedKeys(s.observed.pods) {
+		pod := s.observed.pods[name]
+		role := ""
+		if instance := s.observed.instances[name]; instance.answers() && instance.status.Postgres != nil {
+			role = "standby"
+			if instance.status.Leader {
+				role = "primary"
+			}
+		}
+		metadata := desired.PodMetadata(s.desired, name, role)
+		if isSubset(metadata.Labels, pod.Labels) && isSubset(metadata.Annotations, pod.Annotations) {
+			continue
+		}
+		err := r.Client.Apply(ctx, metadata, client.FieldOwner(fieldOwner+"-metadata"), client.ForceOwnership)
+		if client.IgnoreNotFound(err) != nil {
+			failures = errors.Join(failures, fmt.Errorf("labels of pod %s: %w", name, err))
+		}
+	}
+	return failures
+}
+
+func isSubset(want, have map[string]string) bool {
+	for key, value := range want {
+		if have[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// podReady tells whether Kubernetes holds the pod for ready.
+func podReady(pod *corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue && pod.DeletionTimestamp.IsZero()
+		}
+	}
+	return false
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}
+
+// podHash of the pod as it is wanted now.
+func (r *Reconciler) podHash(s *scope, name string) string {
+	return desired.Pod(s.desired, r.podInput(s, name)).Annotations[naming.AnnotationPodHash]
+}

@@ -1,0 +1,178 @@
+package postgrescluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+const (
+	// soon is when to look again at what an instance does by itself: nothing tells of its end.
+	soon = time.Second
+	// configureWithin bounds a call in which an instance writes its configuration and waits for the reload.
+	configureWithin = 10 * time.Second
+	// maxConfigured bounds the configurations sent in one reconcile; more than there can be instances.
+	maxConfigured = 32
+)
+
+// rollOut brings configuration and pods to what is wanted, one instance after the other.
+func (r *Reconciler) rollOut(ctx context.Context, s *scope) error {
+	configuration, problem := r.decideConfiguration(ctx, s)
+	if configuration == nil {
+		return problem
+	}
+	if err := r.takeSteps(ctx, s, *configuration); err != nil {
+		return err
+	}
+	return problem
+}
+
+// decideConfiguration is what instances are to have. Where the spec asks for something that is refused, the error
+// says so, and the configuration is the one in force, for the instances that there are now.
+func (r *Reconciler) decideConfiguration(ctx context.Context, s *scope) (*instanceapi.Configuration, error) {
+	wanted := s.configuration()
+	var problem error
+	if problems := configurationProblems(wanted); len(problems) > 0 {
+		problem = reconcile.Stalled(v1alpha1.ReasonInvalidSpec, "%s. The former values stay in force", joinProblems(problems))
+	} else if s.rejected = rejection(wanted, s.observed.instances, s.cluster.Status.RejectedParameters); s.rejected != nil {
+		problem = reconcile.Stalled(v1alpha1.ReasonParameterRejected,
+			"spec.parameters or spec.hba: %s refused them: %s. The former values are in force; change the spec", s.rejected.Instance, s.rejected.Message)
+	}
+	if problem == nil {
+		return &wanted, nil
+	}
+	former := r.inForce(ctx, s)
+	if former == nil {
+		return nil, problem
+	}
+	kept := withInstances(*former, writtenPart(former.Revision), wanted.Instances)
+	return &kept, problem
+}
+
+// inForce is the configuration of the leader, else of any instance that has one and has not been given the
+// refused one; nil where none answers.
+func (r *Reconciler) inForce(ctx context.Context, s *scope) *instanceapi.Configuration {
+	names := sortedKeys(s.observed.instances)
+	if s.rejected != nil {
+		names = append([]string{s.rejected.Instance}, names...)
+	} else if leader := s.leader(); leader != "" {
+		names = append([]string{leader}, names...)
+	}
+	for _, name := range names {
+		instance := s.observed.instances[name]
+		if !instance.answers() || instance.status.ConfigurationRevision == "" {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, answerWithin)
+		configuration, err := instance.client.InForce(ctx)
+		cancel()
+		if err == nil {
+			return &configuration
+		}
+	}
+	return nil
+}
+
+// takeSteps takes all steps that disturb nobody, and at most one that does.
+func (r *Reconciler) takeSteps(ctx context.Context, s *scope, configuration instanceapi.Configuration) error {
+	for range maxConfigured {
+		step := decideRollout(r.memberFacts(s, configuration))
+		switch step.verb {
+		case verbNone:
+			return nil
+		case verbConfigure:
+			if err := r.configure(ctx, s, step.instance, configuration); err != nil {
+				return err
+			}
+		case verbWait:
+			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when %s serves again", step.instance, step.waitsFor)
+		case verbRestart:
+			return r.restart(ctx, s, step.instance, configuration)
+		case verbReplace:
+			return r.replacePod(ctx, s, step.instance)
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configuration) []memberFacts {
+	var members []memberFacts
+	for _, name := range s.names(s.members.run) {
+		pod, instance := s.observed.pods[name], s.observed.instances[name]
+		if pod == nil {
+			members = append(members, memberFacts{name: name})
+			continue
+		}
+		status := instance.status
+		member := memberFacts{
+			name:       name,
+			leads:      name == s.observed.record.Holder,
+			answers:    instance.answers() && status.State != instanceapi.StateStopping,
+			configured: status.ConfigurationRevision == configuration.Revision,
+			settled:    instance.answers() && status.Ready && status.State != instanceapi.StateRestarting && pod.DeletionTimestamp.IsZero(),
+			// While it is not known who leads, everybody is needed as they are.
+			replace: pod.DeletionTimestamp.IsZero() && !s.members.hearing && pod.Annotations[naming.AnnotationPodHash] != r.podHash(s, name),
+		}
+		member.pending = status.Postgres != nil && len(status.Postgres.PendingRestart) > 0
+		members = append(members, member)
+	}
+	return members
+}
+
+func (r *Reconciler) configure(ctx context.Context, s *scope, name string, configuration instanceapi.Configuration) error {
+	ctx, cancel := context.WithTimeout(ctx, configureWithin)
+	defer cancel()
+	found := s.observed.instances[name]
+	status, err := found.client.Configure(ctx, configuration)
+	if refused, ok := instanceapi.Refused(err); ok && refused.Answer.Reason == "Rejected" {
+		s.rejected = &v1alpha1.RejectedParameters{Revision: configuration.Revision, Instance: name, Message: reconcile.Brief(refused.Answer.Message)}
+		return reconcile.Stalled(v1alpha1.ReasonParameterRejected,
+			"spec.parameters or spec.hba: %s refused them: %s. The former values are in force; change the spec", name, refused.Answer.Message)
+	}
+	if err != nil {
+		return fmt.Errorf("configuring %s: %w", name, err)
+	}
+	if status.ConfigurationRevision != configuration.Revision {
+		// It has taken it and is busy; nothing tells when it is done.
+		return reconcile.Wait(soon, v1alpha1.ReasonConfiguring, "%s applies its configuration", name)
+	}
+	found.status = status
+	s.observed.instances[name] = found
+	return nil
+}
+
+func (r *Reconciler) restart(ctx context.Context, s *scope, name string, configuration instanceapi.Configuration) error {
+	instance := s.observed.instances[name]
+	ctx, cancel := context.WithTimeout(ctx, configureWithin)
+	defer cancel()
+	if _, err := instance.client.Restart(ctx, instanceapi.RestartRequest{Revision: configuration.Revision}); err != nil {
+		return fmt.Errorf("restarting %s: %w", name, err)
+	}
+	s.note(fmt.Sprintf("%s restarts for %v", name, instance.status.Postgres.PendingRestart), v1alpha1.ReasonConfiguring)
+	// The end of a restart shows in the instance's own status alone.
+	return reconcile.Wait(soon, v1alpha1.ReasonConfiguring, "%s restarts for %v", name, instance.status.Postgres.PendingRestart)
+}
+
+// replacePod deletes a pod that is not what is wanted any more, once it is known that its new image holds the wanted
+// version; the next reconcile makes the new one.
+func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) error {
+	if s.checked == nil {
+		// checkImage has said why; its pod's end is an event.
+		return reconcile.Wait(0, v1alpha1.ReasonRolling, "%s is replaced when the image %s is known to hold PostgreSQL %s", name, s.image, s.cluster.Spec.Version)
+	}
+	pod := s.observed.pods[name]
+	err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("replacing pod %s: %w", name, err)
+	}
+	s.note(fmt.Sprintf("pod %s is replaced, since the spec asks for another one", name), v1alpha1.ReasonRolling)
+	// The pod's going is an event.
+	return reconcile.Wait(0, v1alpha1.ReasonRolling, "pod %s is being replaced", name)
+}

@@ -1,0 +1,122 @@
+package postgrescluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+// growVolumes asks for what the spec asks for, on every volume that exists. Volumes never shrink: one that was
+// retained and is larger keeps its size.
+//
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=create;patch;delete
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses,verbs=get
+func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
+	var failures error
+	growing := ""
+	for _, name := range sortedKeys(s.observed.claims) {
+		claim := s.observed.claims[name]
+		size := s.wantedSize(claim)
+		if size == nil {
+			continue
+		}
+		asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]
+		if size.Cmp(asked) > 0 {
+			if err := r.growVolume(ctx, s, claim, *size); err != nil {
+				failures = errors.Join(failures, err)
+				continue
+			}
+			asked = *size
+		}
+		has, bound := claim.Status.Capacity[corev1.ResourceStorage]
+		if bound && claim.Status.Phase == corev1.ClaimBound && has.Cmp(asked) < 0 {
+			growing = fmt.Sprintf("volume %s grows from %s to %s", claim.Name, has.String(), asked.String())
+		}
+	}
+	if failures == nil && growing != "" {
+		// The claim's status is an event.
+		return reconcile.Wait(0, v1alpha1.ReasonGrowing, "%s", growing)
+	}
+	return failures
+}
+
+// wantedSize of a claim by the spec; nil for one that the spec says nothing of.
+func (s *scope) wantedSize(claim *corev1.PersistentVolumeClaim) *resource.Quantity {
+	switch {
+	case claim.Labels[naming.LabelVolume] == desired.VolumeData:
+		return &s.cluster.Spec.Storage.Size
+	case claim.Labels[naming.LabelVolume] == desired.VolumeWAL && s.cluster.Spec.Storage.WAL != nil:
+		return &s.cluster.Spec.Storage.WAL.Size
+	default:
+		return nil
+	}
+}
+
+func (r *Reconciler) growVolume(ctx context.Context, s *scope, claim *corev1.PersistentVolumeClaim, size resource.Quantity) error {
+	before := claim.Spec.Resources.Requests[corev1.ResourceStorage]
+	if claim.Spec.StorageClassName != nil {
+		class, err := r.storageClass(ctx, *claim.Spec.StorageClassName)
+		if err != nil {
+			return err
+		}
+		if class != nil && (class.AllowVolumeExpansion == nil || !*class.AllowVolumeExpansion) {
+			return reconcile.Stalled(v1alpha1.ReasonStorageClass,
+				"spec.storage: volume %s cannot grow from %s to %s, since its storage class %s does not allow it. Set allowVolumeExpansion in the class where its driver can, or restore the former size",
+				claim.Name, before.String(), size.String(), class.Name)
+		}
+	}
+	patched := claim.DeepCopy()
+	patched.Spec.Resources.Requests[corev1.ResourceStorage] = size
+	if err := r.Client.Patch(ctx, patched, client.MergeFrom(claim), client.FieldOwner(fieldOwner)); err != nil {
+		return fmt.Errorf("growing volume %s: %w", claim.Name, err)
+	}
+	s.note(fmt.Sprintf("volume %s is to grow from %s to %s", claim.Name, before.String(), size.String()), v1alpha1.ReasonGrowing)
+	return nil
+}
+
+// storageClass by its name; nil where it does not exist.
+func (r *Reconciler) storageClass(ctx context.Context, name string) (*storagev1.StorageClass, error) {
+	class := &storagev1.StorageClass{}
+	err := r.Live.Get(ctx, client.ObjectKey{Name: name}, class)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("storage class %s: %w", name, err)
+	}
+	return class, nil
+}
+
+// checkStorageClasses before volumes are made with them: a claim for a class that does not exist would wait
+// without a word, and its class could not be changed any more.
+func (r *Reconciler) checkStorageClasses(ctx context.Context, s *scope) error {
+	for field, volume := range map[string]*v1alpha1.Volume{
+		"spec.storage.storageClassName":     &s.cluster.Spec.Storage.Volume,
+		"spec.storage.wal.storageClassName": s.cluster.Spec.Storage.WAL,
+	} {
+		if volume == nil || volume.StorageClassName == nil {
+			continue
+		}
+		class, err := r.storageClass(ctx, *volume.StorageClassName)
+		if err != nil {
+			return err
+		}
+		if class == nil {
+			return reconcile.Stalled(v1alpha1.ReasonStorageClass,
+				"%s: there is no storage class %q, so that no volume is made. Create it, or delete this cluster and make it again with one of `kubectl get storageclass`",
+				field, *volume.StorageClassName)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package postgrescluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+// lookAgainAfter is how often a cluster at rest is looked at: an instance's own state is not watched.
+const lookAgainAfter = 30 * time.Second
+
+// report writes status and events from what was observed and how the phases ended, in one place, and says when to
+// look again.
+func (r *Reconciler) report(ctx context.Context, s *scope, outcomes []reconcile.Outcome) (ctrl.Result, error) {
+	verdict := reconcile.Judge(outcomes)
+	r.Metrics.outcomes(outcomes)
+	before := s.cluster.Status.DeepCopy()
+	status := s.status(*before, verdict)
+	if worthWriting(*before, status) || r.written.olderThan(client.ObjectKeyFromObject(s.cluster), s.now.Add(-positionsEvery)) {
+		if err := r.writeStatus(ctx, s.cluster, status); err != nil {
+			return ctrl.Result{}, err
+		}
+		r.written.set(client.ObjectKeyFromObject(s.cluster), s.now)
+		r.tellOfConditions(s.cluster, before.Conditions, status.Conditions)
+	}
+	r.Metrics.status(s.cluster, status, s.instancesWanted())
+	r.tellNotes(s)
+	if verdict.Failed != nil {
+		// The queue tries again, with back-off.
+		return ctrl.Result{}, verdict.Failed
+	}
+	return ctrl.Result{RequeueAfter: requeueAfter(s, verdict)}, nil
+}
+
+func requeueAfter(s *scope, verdict reconcile.Verdict) time.Duration {
+	after := lookAgainAfter
+	if verdict.RequeueAfter > 0 {
+		after = min(after, verdict.RequeueAfter)
+	}
+	if !s.next.IsZero() {
+		after = min(after, max(s.next.Sub(s.now), soon))
+	}
+	return after
+}
+
+// status of the cluster, computed from the former one: what was not seen this time stays as it was.
+func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.Verdict) v1alpha1.PostgresClusterStatus {
+	generation := s.cluster.Generation
+	status.ObservedGeneration = generation
+	status.SystemIdentifier = s.system()
+	status.Primary = s.leader()
+	status.Instances = s.instanceStatuses()
+	status.Summary.Instances = fmt.Sprintf("%d/%d", readyInstances(status.Instances), s.instancesWanted())
+	if s.checked != nil {
+		status.Image = s.checked
+	}
+	status.RejectedParameters = s.rejected
+	status.LoadBalancers = s.loadBalancers()
+	status.Roles, status.Databases = objectStatuses(s.access.Roles), objectStatuses(s.access.Databases)
+
+	reason, message := v1alpha1.ReasonReady, fmt.Sprintf("%s instances are ready", status.Summary.Instances)
+	if s.instancesWanted() == 0 {
+		reason, message = v1alpha1.ReasonHibernated, "hibernated: no instance runs, all volumes are kept"
+	}
+	reconcile.SetConditions(&status.Conditions, generation, verdict, reason, message)
+	s.setAvailable(&status.Conditions)
+	s.setDegraded(&status.Conditions)
+	return status
+}
+
+func (s *scope) setAvailable(conditions *[]metav1.Condition) {
+	available := metav1.Condition{Type: v1alpha1.ConditionAvailable, Status: metav1.ConditionFalse,
+		Reason: v1alpha1.ReasonNoPrimary, Message: "no instance takes writes", ObservedGeneration: s.cluster.Generation}
+	if s.instancesWanted() == 0 {
+		available.Reason, available.Message = v1alpha1.ReasonHibernated, "hibernated: no instance runs"
+	}
+	if leader := s.leader(); leader != "" && s.observed.instances[leader].status.Ready {
+		available.Status, available.Reason = metav1.ConditionTrue, v1alpha1.ReasonWriting
+		available.Message = leader + " takes writes"
+	}
+	meta.SetStatusCondition(conditions, available)
+}
+
+// setDegraded where the cluster serves, but an instance does not and will not by itself.
+func (s *scope) setDegraded(conditions *[]metav1.Condition) {
+	if s.sick == nil || s.leader() == "" {
+		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionDegraded)
+		return
+	}
+	meta.SetStatusCondition(conditions, metav1.Condition{Type: v1alpha1.ConditionDegraded, Status: metav1.ConditionTrue,
+		Reason: s.sick.Reason, Message: reconcile.Brief(s.sick.Message), ObservedGeneration: s.cluster.Generation})
+}
+
+// positionsEvery is how often positions alone are a reason to write the status: live values are in the metrics.
+const positionsEvery = time.Minute
+
+// written remembers when each cluster's status was last written. The zero value is ready to use.
+type written struct {
+	mutex sync.Mutex
+	at    map[types.NamespacedName]time.Time
+}
+
+func (w *written) olderThan(key types.NamespacedName, limit time.Time) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.at[key].Before(limit)
+}
+
+func (w *written) set(key types.NamespacedName, at time.Time) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.at == nil {
+		w.at = map[types.NamespacedName]time.Time{}
+	}
+	w.at[key] = at
+}
+
+func (w *written) forget(key types.NamespacedName) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	delete(w.at, key)
+}
+
+// worthWriting tells whether anything but positions has changed. Positions go with what has.
+func worthWriting(before, after v1alpha1.PostgresClusterStatus) bool {
+	return !equality.Semantic.DeepEqual(withoutPositions(before), withoutPositions(after))
+}
+
+func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresClusterStatus {
+	status = *status.DeepCopy()
+	for i := range status.Instances {
+		status.Instances[i].Position, status.Instances[i].LagBytes = "", nil
+	}
+	return status
+}
+
+// writeStatus replaces the status; this controller is its only writer.
+func (r *Reconciler) writeStatus(ctx context.Context, cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) error {
+	patched := cluster.DeepCopy()
+	patched.Status = status
+	if err := r.Client.Status().Patch(ctx, patched, client.MergeFrom(cluster), client.FieldOwner(fieldOwner)); err != nil {
+		return fmt.Errorf("writing the status: %w", client.IgnoreNotFound(err))
+	}
+	return nil
+}
+
+// reportUnobserved is the very first status: nothing was looked at yet, and it says so.
+func (r *Reconciler) reportUnobserved(ctx context.Context, cluster *v1alpha1.PostgresCluster) error {
+	status := *cluster.Status.DeepCopy()
+	status.ObservedGeneration = cluster.Generation
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable} {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionUnknown,
+			Reason: v1alpha1.ReasonNotObserved, Message: "not looked at yet", ObservedGeneration: cluster.Generation})
+	}
+	return r.writeStatus(ctx, cluster, status)
+}
+
+func (r *Reconciler) reportDeleting(ctx context.Context, cluster *v1alpha1.PostgresCluster) error {
+	status := *cluster.Status.DeepCopy()
+	status.ObservedGeneration = cluster.Generation
+	verdict := reconcile.Verdict{Waiting: &reconcile.WaitError{Reason: v1alpha1.ReasonDeleting, Message: "the cluster is being deleted"}}
+	reconcile.SetConditions(&status.Conditions, cluster.Generation, verdict, "", "")
+	if !worthWriting(cluster.Status, status) {
+		return nil
+	}
+	return r.writeStatus(ctx, cluster, status)
+}

@@ -1,0 +1,119 @@
+package postgrescluster
+
+import (
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+// scope is one reconcile of one cluster: what was asked, what was seen, and what the phases found out.
+type scope struct {
+	// cluster as it was read; only report writes to its status.
+	cluster *v1alpha1.PostgresCluster
+	desired desired.Cluster
+	owner   reconcile.Owner
+	now     time.Time
+
+	observed observed
+	// members are the instances that are to exist, by decideMembers.
+	members membership
+	// image that pods are to run, "" where none is known.
+	image string
+
+	// found by phases, for the report.
+	access instanceapi.AccessReport
+	// verifiers of passwords, by role.
+	verifiers map[string]string
+	// sick is what keeps an instance from serving until a person acts; nil where nothing does.
+	sick     *reconcile.StalledError
+	rejected *v1alpha1.RejectedParameters
+	checked  *v1alpha1.ImageStatus
+	// next is when something is due that no event tells of; zero for never.
+	next time.Time
+	// notes for people, that become events.
+	notes []note
+}
+
+// observed is all that was read.
+type observed struct {
+	// pods of instances, and claims of volumes, by name. Never nil entries.
+	pods   map[string]*corev1.Pod
+	claims map[string]*corev1.PersistentVolumeClaim
+	// secrets that are ours, by name.
+	secrets map[string]*corev1.Secret
+	// services at which clients reach the cluster, by name.
+	services map[string]*corev1.Service
+	// imageCheck is the pod that asks a new image for its version, or nil.
+	imageCheck *corev1.Pod
+	// lease is nil where there is none; record is its content as far as it counts.
+	lease  *coordinationv1.Lease
+	record election.Record
+	// catalogue of images, by major version.
+	catalogue map[string]string
+	// instances as they told of themselves just now.
+	instances map[string]instance
+}
+
+// instance is what one instance told of itself.
+type instance struct {
+	status instanceapi.Status
+	// err why it did not answer; nil where it did.
+	err error
+	// client to speak to it; nil where it has no address yet.
+	client *instanceapi.Client
+}
+
+// answers tells whether the instance told of itself just now.
+func (i instance) answers() bool { return i.client != nil && i.err == nil }
+
+// instancesWanted is spec.instances with its default.
+func (s *scope) instancesWanted() int {
+	if s.cluster.Spec.Instances == nil {
+		return 3
+	}
+	return int(*s.cluster.Spec.Instances)
+}
+
+// leader is the instance that leads and takes writes, "" where none does.
+func (s *scope) leader() string {
+	for name, instance := range s.observed.instances {
+		if instance.answers() && instance.status.Leader && name == s.observed.record.Holder {
+			return name
+		}
+	}
+	return ""
+}
+
+// system is the identifier of the PostgreSQL system, "" where none was created yet.
+func (s *scope) system() string {
+	if _, marked := s.observed.record.Bootstraps(); !marked && s.observed.record.System != "" {
+		return s.observed.record.System
+	}
+	return s.cluster.Status.SystemIdentifier
+}
+
+// ordinals of this cluster's instances among these names.
+func (s *scope) ordinals(names []string) []int {
+	var ordinals []int
+	for _, name := range names {
+		if n, ok := naming.Ordinal(s.cluster.Name, name); ok {
+			ordinals = append(ordinals, n)
+		}
+	}
+	return ordinals
+}
+
+// due says that something must be looked at again at this time.
+func (s *scope) due(at time.Time) {
+	if !at.IsZero() && (s.next.IsZero() || at.Before(s.next)) {
+		s.next = at
+	}
+}

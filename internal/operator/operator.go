@@ -1,0 +1,190 @@
+// Package operator wires the operator together: one flat list of controllers,
+// what is cached, and what is served. It decides nothing.
+package operator
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
+	postgresv1alpha1 "github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/postgrescluster"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/pki"
+)
+
+// Options of the operator; cmd/timonier-operator fills them from flags.
+type Options struct {
+	// Namespace that the operator runs in: its own Lease is there.
+	Namespace string
+	// ManagerImage is the operator's own image, from which the instance manager is copied into pods.
+	ManagerImage string
+	// ManagerProgram is the path of the instance manager in this image.
+	ManagerProgram string
+	// PostgresImages by major version, where the Platform says nothing else.
+	PostgresImages map[string]string
+	// AuthorityLifetime and CertificateLifetime of clusters; zero for the defaults.
+	AuthorityLifetime, CertificateLifetime time.Duration
+	// Workers is how many clusters are reconciled at the same time.
+	Workers int
+	// MetricsAddress and ProbeAddress to listen on.
+	MetricsAddress, ProbeAddress string
+	// Logger of everything.
+	Logger *slog.Logger
+}
+
+// Run runs the operator until the context ends.
+func Run(ctx context.Context, config *rest.Config, options Options) error {
+	ctrl.SetLogger(logr.FromSlogHandler(options.Logger.Handler()))
+	manager, err := newManager(config, options)
+	if err != nil {
+		return err
+	}
+	if err := addControllers(manager, options); err != nil {
+		return err
+	}
+	if err := manager.Start(ctx); err != nil {
+		return fmt.Errorf("running: %w", err)
+	}
+	return nil
+}
+
+// addControllers is the list of all controllers.
+func addControllers(manager ctrl.Manager, options Options) error {
+	program, err := readProgram(options.ManagerProgram)
+	if err != nil {
+		return err
+	}
+	peer, client, err := policies(options)
+	if err != nil {
+		return err
+	}
+	clusterMetrics, err := postgrescluster.NewMetrics(metrics.Registry)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	clusters := &postgrescluster.Reconciler{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(),
+		Events: manager.GetEventRecorder("timonier"), Metrics: clusterMetrics,
+		ManagerImage: options.ManagerImage, ManagerProgram: program, Images: options.PostgresImages,
+		PeerPolicy: peer, ClientPolicy: client, Workers: options.Workers, Now: time.Now,
+	}
+	if err := clusters.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("controller of PostgresClusters: %w", err)
+	}
+	return nil
+}
+
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=timonier-system,verbs=get;create;update;patch
+
+func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientscheme.AddToScheme, postgresv1alpha1.AddToScheme, platformv1alpha1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("registering kinds: %w", err)
+		}
+	}
+	// A cluster is created with some forty calls: the client's own brake of 20 a second would be felt, and the API
+	// server has fair queueing of its own.
+	config.QPS, config.Burst = 100, 200
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions(),
+		Client:                        client.Options{Cache: &client.CacheOptions{}},
+		LeaderElection:                true,
+		LeaderElectionID:              "timonier-operator",
+		LeaderElectionNamespace:       options.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
+		HealthProbeBindAddress:        options.ProbeAddress,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up: %w", err)
+	}
+	if err := errors.Join(manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return nil, fmt.Errorf("probes: %w", err)
+	}
+	return manager, nil
+}
+
+// cacheOptions keeps what belongs to clusters and nothing else: memory must not grow with other people's objects.
+func cacheOptions() cache.Options {
+	requirement, err := labels.NewRequirement(naming.LabelCluster, selection.Exists, nil)
+	if err != nil {
+		panic(err) // a constant
+	}
+	ours := cache.ByObject{Label: labels.NewSelector().Add(*requirement), Transform: withoutManagedFields}
+	return cache.Options{
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}: ours, &corev1.Secret{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: ours,
+			&corev1.PersistentVolumeClaim{}: ours, &rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours,
+			&policyv1.PodDisruptionBudget{}: ours, &discoveryv1.EndpointSlice{}: ours,
+		},
+		DefaultTransform: withoutManagedFields,
+	}
+}
+
+// withoutManagedFields drops what nobody here reads and is often half of an object.
+func withoutManagedFields(object any) (any, error) {
+	if accessor, ok := object.(metav1.Object); ok {
+		accessor.SetManagedFields(nil)
+	}
+	return object, nil
+}
+
+func policies(options Options) (peer, client pki.Policy, err error) {
+	peer, client = pki.DefaultPolicy(pki.KindPeer), pki.DefaultPolicy(pki.KindClient)
+	if options.AuthorityLifetime > 0 {
+		peer = pki.NewPolicy(pki.KindPeer, options.AuthorityLifetime, options.CertificateLifetime)
+		client = pki.NewPolicy(pki.KindClient, options.AuthorityLifetime, options.CertificateLifetime)
+	}
+	if err := errors.Join(peer.Validate(), client.Validate()); err != nil {
+		return peer, client, fmt.Errorf("--authority-lifetime, --certificate-lifetime: %w", err)
+	}
+	return peer, client, nil
+}
+
+// readProgram measures the instance manager that goes into pods.
+func readProgram(path string) (postgrescluster.Program, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return postgrescluster.Program{}, fmt.Errorf("the instance manager, which belongs into this image: %w", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	hash := sha256.New()
+	size, err := io.Copy(hash, file)
+	if err != nil {
+		return postgrescluster.Program{}, fmt.Errorf("reading the instance manager: %w", err)
+	}
+	return postgrescluster.Program{
+		Hash: hex.EncodeToString(hash.Sum(nil)), Size: size,
+		Open: func() (io.ReadCloser, error) { return os.Open(path) },
+	}, nil
+}

@@ -1,0 +1,176 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// annotationApplied holds the hash of what was last applied, so that a field that is no longer wanted is noticed.
+const annotationApplied = "timonier.io/applied"
+
+// Reasons that the applier gives.
+const (
+	reasonNameTaken = "NameTaken"
+	reasonLeftover  = "Deleting"
+)
+
+// Applier writes desired objects by server-side apply, as one field owner, and only when something differs.
+// It never adopts an object that is not the owner's: that is Stalled with the reason NameTaken.
+type Applier struct {
+	// Client reads from the cache, and writes.
+	Client client.Client
+	// Live reads from the API server: an object that the cache does not know may be somebody else's.
+	Live client.Reader
+	// FieldOwner names the controller.
+	FieldOwner string
+}
+
+// Owner is whose children are applied.
+type Owner struct {
+	Kind string
+	Name string
+	UID  types.UID
+	// Label and its value mark children that have no owner reference, such as volumes that are to survive.
+	Label, Value string
+}
+
+// Apply makes the object be as desired.
+func (a Applier) Apply(ctx context.Context, owner Owner, desired runtime.ApplyConfiguration) error {
+	want, err := asUnstructured(desired)
+	if err != nil {
+		return err
+	}
+	current, err := a.current(ctx, want)
+	if err != nil {
+		return err
+	}
+	hash := setHash(want)
+	if current != nil {
+		if err := owner.owns(current); err != nil {
+			return err
+		}
+		if current.GetAnnotations()[annotationApplied] == hash && contains(want.Object, current.Object) {
+			return nil
+		}
+	}
+	options := []client.ApplyOption{client.FieldOwner(a.FieldOwner)}
+	if current != nil {
+		// Ours by the check above: what somebody else wrote into it gives way. A new object is not forced,
+		// so that one made by somebody else in between is not taken.
+		options = append(options, client.ForceOwnership)
+	}
+	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), options...); err != nil {
+		return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
+	}
+	return nil
+}
+
+// Create makes the object if it does not exist, and leaves one that does as it is.
+func (a Applier) Create(ctx context.Context, owner Owner, desired runtime.ApplyConfiguration) error {
+	want, err := asUnstructured(desired)
+	if err != nil {
+		return err
+	}
+	err = a.Client.Create(ctx, want, client.FieldOwner(a.FieldOwner))
+	if !apierrors.IsAlreadyExists(err) {
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
+		}
+		return nil
+	}
+	current, err := a.current(ctx, want)
+	if err != nil || current == nil {
+		return err
+	}
+	return owner.owns(current)
+}
+
+// current is the object as the cache knows it, else as the API server does; nil where there is none.
+func (a Applier) current(ctx context.Context, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	object, err := a.Client.Scheme().New(want.GroupVersionKind())
+	if err != nil {
+		return nil, fmt.Errorf("kind %s: %w", want.GetKind(), err)
+	}
+	typed, ok := object.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("kind %s is not an object", want.GetKind())
+	}
+	key := client.ObjectKeyFromObject(want)
+	err = a.Client.Get(ctx, key, typed)
+	if apierrors.IsNotFound(err) {
+		err = a.Live.Get(ctx, key, typed)
+	}
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s %s: %w", want.GetKind(), want.GetName(), err)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
+	}
+	current := &unstructured.Unstructured{Object: content}
+	current.SetGroupVersionKind(want.GroupVersionKind())
+	return current, nil
+}
+
+// owns tells whether the object is the owner's; the error says what to do where it is not.
+func (o Owner) owns(object *unstructured.Unstructured) error {
+	controller := metav1.GetControllerOf(object)
+	switch {
+	case controller != nil && controller.UID == o.UID:
+		return nil
+	case controller == nil && object.GetLabels()[o.Label] == o.Value:
+		return nil
+	case controller != nil && controller.Kind == o.Kind && controller.Name == o.Name:
+		// Its owner was deleted and made again; the garbage collector has not come to it yet. Its going is
+		// an event for what we watch, but not for all kinds.
+		return Wait(time.Second, reasonLeftover, "%s %s of the deleted %s of the same name is still going away",
+			object.GetKind(), object.GetName(), o.Kind)
+	default:
+		return Stalled(reasonNameTaken, "%s %s/%s exists and was not made by Timonier for this cluster: it is left alone. Rename or delete it, or choose another name for the cluster",
+			object.GetKind(), object.GetNamespace(), object.GetName())
+	}
+}
+
+func asUnstructured(desired runtime.ApplyConfiguration) (*unstructured.Unstructured, error) {
+	content, err := json.Marshal(desired)
+	if err != nil {
+		return nil, fmt.Errorf("writing %T: %w", desired, err)
+	}
+	want := &unstructured.Unstructured{}
+	if err := want.UnmarshalJSON(content); err != nil {
+		return nil, fmt.Errorf("reading back %T: %w", desired, err)
+	}
+	return want, nil
+}
+
+// setHash puts the hash of what is wanted into its annotations.
+func setHash(want *unstructured.Unstructured) string {
+	content, err := want.MarshalJSON()
+	if err != nil {
+		// It was read from JSON just before.
+		panic(err)
+	}
+	sum := sha256.Sum256(content)
+	hash := hex.EncodeToString(sum[:8])
+	annotations := want.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[annotationApplied] = hash
+	want.SetAnnotations(annotations)
+	return hash
+}
