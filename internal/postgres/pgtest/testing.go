@@ -7,6 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// lastWords is how much of a server's log is shown when a test fails, in bytes.
+const lastWords = 4000
+
 // Each runs a test with every major version of PostgreSQL that Timonier serves.
 func Each(t *testing.T, test func(t *testing.T, programs Programs)) {
 	t.Helper()
@@ -30,7 +33,8 @@ func Run(t testing.TB, programs Programs, options Options) *Server {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("what PostgreSQL %s printed:\n%s", server.Major, server.Log())
+			log := server.Log()
+			t.Logf("what PostgreSQL %s printed last:\n%s", server.Major, log[max(0, len(log)-lastWords):])
 		}
 		if err := server.Remove(); err != nil {
 			t.Error(err)
