@@ -161,3 +161,6 @@ func (n Namespace) Sh(pod, command string) string {
 func (n Namespace) TrySh(pod, command string) (string, error) {
 	return n.Try("exec", pod, "--", "sh", "-c", command)
 }
+
+// Default is the namespace that is always there.
+func Default(t testing.TB) Namespace { return Namespace{t: t, Name: "default"} }
