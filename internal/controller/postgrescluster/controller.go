@@ -54,14 +54,14 @@ type Reconciler struct {
 	written     written
 }
 
-// Reconcile brings one cluster closer to what was asked, and reports.
-//
 // +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters/finalizers,verbs=update
 // +kubebuilder:rbac:groups=platform.timonier.io,resources=platforms,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+
+// Reconcile brings one cluster closer to what was asked, and reports.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.PostgresCluster{}
 	if err := r.Client.Get(ctx, request.NamespacedName, cluster); err != nil {

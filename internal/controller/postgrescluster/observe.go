@@ -18,11 +18,11 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
-// observe reads all that the phases decide from.
-//
 // +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims;secrets;services;serviceaccounts,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get
+
+// observe reads all that the phases decide from.
 func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.PostgresCluster) (*scope, error) {
 	s := newScope(cluster, r.Now())
 	for _, read := range []func(context.Context, *scope) error{

@@ -13,10 +13,10 @@ import (
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+
 // ensureBudget keeps a drain from stopping more than one instance, and takes the budget away from a cluster of one
 // instance: a drain of its node would never end.
-//
-// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 func (r *Reconciler) ensureBudget(ctx context.Context, s *scope) error {
 	if wanted := s.instancesWanted(); wanted > 1 {
 		return r.applier().Apply(ctx, s.owner, desired.DisruptionBudget(s.desired, wanted))

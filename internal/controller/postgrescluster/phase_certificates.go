@@ -18,10 +18,10 @@ import (
 // reasonCertificates of events about certificates.
 const reasonCertificates = "Certificates"
 
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;patch;delete
+
 // ensureCertificates makes, renews and rotates both authorities and what they sign. An authority is stored before
 // anything it signed is published, under the resourceVersion that it was read with.
-//
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;patch;delete
 func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	published := parseOrEmpty(s, naming.Certificates(s.cluster.Name), pki.ParseMounted)
 	monitor := parseOrEmpty(s, naming.MonitorCertificate(s.cluster.Name), pki.ParseMonitor)

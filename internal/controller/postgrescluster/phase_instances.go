@@ -18,10 +18,10 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
+// +kubebuilder:rbac:groups="",resources=pods,verbs=create;patch;delete
+
 // ensureInstances makes the volumes and the pod of every instance that is to run. A pod that exists is left as it
 // is: replacing it is the rollout's.
-//
-// +kubebuilder:rbac:groups="",resources=pods,verbs=create;patch;delete
 func (r *Reconciler) ensureInstances(ctx context.Context, s *scope) error {
 	if len(s.members.run) > 0 && s.image == "" {
 		return reconcile.Stalled(v1alpha1.ReasonImageUnknown,

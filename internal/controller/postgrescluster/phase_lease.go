@@ -13,10 +13,10 @@ import (
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=create;patch
+
 // ensureLease makes the Lease where there is none: with the mark that lets the first instance create a system only
 // where it is proven that none was ever created, else empty. Its content is the leader's from then on.
-//
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=create;patch
 func (r *Reconciler) ensureLease(ctx context.Context, s *scope) error {
 	if s.observed.lease != nil {
 		if err := r.applier().Apply(ctx, s.owner, desired.Lease(s.desired, nil)); err != nil {

@@ -10,12 +10,11 @@ import (
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
+// +kubebuilder:rbac:groups="",resources=services,verbs=create;patch;delete
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch;create;patch;update
+
 // ensureServices makes the Services, and the EndpointSlices of those without a selector. What is in the slices
 // is the leader's to write.
-//
-// +kubebuilder:rbac:groups="",resources=services,verbs=create;patch;delete
-// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices;endpointslices/restricted,verbs=get;list;watch;create;patch;update
-// +kubebuilder:rbac:groups="",resources=endpoints;endpoints/restricted,verbs=create;update;patch
 func (r *Reconciler) ensureServices(ctx context.Context, s *scope) error {
 	return r.applyAll(ctx, s,
 		desired.PodsService(s.desired),
@@ -26,12 +25,12 @@ func (r *Reconciler) ensureServices(ctx context.Context, s *scope) error {
 	)
 }
 
-// ensurePermissions lets the instances reach their own Lease and EndpointSlices. What is granted here the operator
-// must hold itself: Kubernetes lets nobody give more than they have.
-//
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=create;patch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;watch;update
+
+// ensurePermissions lets the instances reach their own Lease and EndpointSlices. What is granted here the operator
+// must hold itself: Kubernetes lets nobody give more than they have.
 func (r *Reconciler) ensurePermissions(ctx context.Context, s *scope) error {
 	return r.applyAll(ctx, s, desired.ServiceAccount(s.desired), desired.Role(s.desired), desired.RoleBinding(s.desired))
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
-// growVolumes asks for what the spec asks for, on every volume that exists. Volumes never shrink: one that was
-// retained and is larger keeps its size.
-//
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses,verbs=get
+
+// growVolumes asks for what the spec asks for, on every volume that exists. Volumes never shrink: one that was
+// retained and is larger keeps its size.
 func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 	var failures error
 	growing := ""
