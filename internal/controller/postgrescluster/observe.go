@@ -94,6 +94,29 @@ func (r *Reconciler) observeSecrets(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// lookUpSecrets reads from the API server those of our Secrets that the cache does not know. It may be behind: what a
+// key or password is made from anew must be known to be missing.
+func (r *Reconciler) lookUpSecrets(ctx context.Context, s *scope, names ...string) error {
+	for _, name := range names {
+		if s.observed.secrets[name] != nil {
+			continue
+		}
+		secret := &corev1.Secret{}
+		err := r.Live.Get(ctx, s.key(name), secret)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("secret %s: %w", name, err)
+		}
+		// One that is not ours is found out when ours is to be made.
+		if metav1.IsControlledBy(secret, s.cluster) {
+			s.observed.secrets[name] = secret
+		}
+	}
+	return nil
+}
+
 func (r *Reconciler) observeServices(ctx context.Context, s *scope) error {
 	var services corev1.ServiceList
 	if err := r.Client.List(ctx, &services, s.ours()...); err != nil {

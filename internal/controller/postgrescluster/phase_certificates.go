@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/timonier-io/timonier/internal/desired"
@@ -23,6 +22,10 @@ const reasonCertificates = "Certificates"
 // ensureCertificates makes, renews and rotates both authorities and what they sign. An authority is stored before
 // anything it signed is published, under the resourceVersion that it was read with.
 func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
+	if err := r.lookUpSecrets(ctx, s, naming.PeerCA(s.cluster.Name), naming.ClientCA(s.cluster.Name),
+		naming.Certificates(s.cluster.Name), naming.MonitorCertificate(s.cluster.Name)); err != nil {
+		return err
+	}
 	published := parseOrEmpty(s, naming.Certificates(s.cluster.Name), pki.ParseMounted)
 	monitor := parseOrEmpty(s, naming.MonitorCertificate(s.cluster.Name), pki.ParseMonitor)
 
@@ -132,20 +135,10 @@ func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted 
 func (r *Reconciler) storeSecret(ctx context.Context, s *scope, name string, data map[string][]byte) error {
 	existing := s.observed.secrets[name]
 	if existing == nil {
-		err := r.applier().Create(ctx, s.owner, desired.Secret(s.desired, name, desired.ComponentCertificates, data))
-		if err != nil {
+		if err := r.applier().Create(ctx, s.owner, desired.Secret(s.desired, name, desired.ComponentCertificates, data)); err != nil {
 			return err
 		}
-		// It may exist already, unseen by the cache: what was stored counts, not what was made here.
-		stored := &corev1.Secret{}
-		if err := r.Live.Get(ctx, s.key(name), stored); err != nil {
-			return fmt.Errorf("reading back Secret %s: %w", name, err)
-		}
-		if !sameData(stored.Data, data) {
-			return fmt.Errorf("secret %s was made by somebody else at the same moment: trying again", name)
-		}
-		s.observed.secrets[name] = stored
-		return nil
+		return r.lookUpSecrets(ctx, s, name)
 	}
 	changed := existing.DeepCopy()
 	changed.Data = data
@@ -157,18 +150,6 @@ func (r *Reconciler) storeSecret(ctx context.Context, s *scope, name string, dat
 	}
 	s.observed.secrets[name] = changed
 	return nil
-}
-
-func sameData(a, b map[string][]byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for key, value := range a {
-		if !slices.Equal(value, b[key]) {
-			return false
-		}
-	}
-	return true
 }
 
 // authorityState as its Secret holds it. With an error it is what was sound.

@@ -60,6 +60,9 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) ensureRoleSecret(ctx context.Context, s *scope, role v1alpha1.Role, database string) error {
 	name := naming.RoleSecret(s.cluster.Name, role.Name)
+	if err := r.lookUpSecrets(ctx, s, name); err != nil {
+		return err
+	}
 	var existing map[string][]byte
 	if secret := s.observed.secrets[name]; secret != nil {
 		existing = secret.Data
