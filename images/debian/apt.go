@@ -35,8 +35,10 @@ func (a *Apt) Fetch(ctx context.Context, req Request) ([]string, error) {
 	if err := a.prepare(ctx, req); err != nil {
 		return nil, fmt.Errorf("preparing apt in %s: %w", a.Dir, err)
 	}
-	if _, err := a.run(ctx, "apt-get", "-q", "update"); err != nil {
-		return nil, fmt.Errorf("reading the package lists of %s and %s: %w", req.Suite, req.OlderSuite, err)
+	// Without the option apt only warns when a list cannot be had, and goes on with none.
+	if _, err := a.run(ctx, "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update"); err != nil {
+		return nil, fmt.Errorf("reading the package lists of %s and %s (does 'apt-get update' work on this machine? "+
+			"else pass --mirror): %w", req.Suite, req.OlderSuite, err)
 	}
 	install := append([]string{"-q", "-y", "--download-only", "install"}, req.Packages...)
 	if _, err := a.run(ctx, "apt-get", install...); err != nil {
@@ -194,8 +196,11 @@ func (a *Apt) run(ctx context.Context, name string, args ...string) (string, err
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s\n%s", name, strings.Join(args, " "), err,
-			tail(stdout.Bytes()), tail(stderr.Bytes()))
+		complaint := stderr.Bytes()
+		if len(complaint) == 0 {
+			complaint = stdout.Bytes()
+		}
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, tail(complaint))
 	}
 	return stdout.String(), nil
 }

@@ -38,7 +38,7 @@ func Provide(ctx context.Context, out io.Writer, needs ...Need) error {
 	fmt.Fprintf(out, "installing the Debian packages this machine lacks: %s\n", names)
 	steps := [][]string{
 		{"apt-get", "-q", "update"},
-		append([]string{"apt-get", "-q", "-y", "--no-install-recommends", "install"}, missing...),
+		append([]string{"apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends", "install"}, missing...),
 	}
 	for _, step := range steps {
 		cmd := exec.CommandContext(ctx, step[0], step[1:]...)

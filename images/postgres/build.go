@@ -114,12 +114,18 @@ func baseLayer(ctx context.Context, opts Options) (base, error) {
 	if err != nil {
 		return base{}, err
 	}
-	if known.layer != nil && known.Recipe == recipeKey && known.Day == today && !opts.Refresh {
+	usable := known.layer != nil && known.Recipe == recipeKey && !opts.Refresh
+	if usable && known.Day == today {
 		opts.Log.Say("packages unchanged since today's build")
 		return known, nil
 	}
 
 	packages, err := fetch(ctx, opts, recipe)
+	if err != nil && usable && ctx.Err() == nil {
+		// Off the network, a few days old is better than nothing. The next build tries again.
+		opts.Log.Say("keeping the packages of %s, for newer ones cannot be looked for: %v", known.Day, err)
+		return known, nil
+	}
 	if err != nil {
 		return base{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
+	"github.com/timonier-io/timonier/images/debian"
 	"github.com/timonier-io/timonier/images/image"
 	"github.com/timonier-io/timonier/images/stage"
 )
@@ -75,6 +76,19 @@ func TestABuildFromNothingIsQuickAndOneMoreIsTheSame(t *testing.T) {
 		}
 		if day := later.Now().UTC().Format(time.DateOnly); !strings.Contains(string(record), day) {
 			t.Errorf("the record does not say that the archive was asked on %s:\n%s", day, record)
+		}
+	})
+
+	t.Run("the mirror cannot be reached: what there is serves, unless newer is asked for", func(t *testing.T) {
+		offline := opts
+		offline.Mirrors = debian.Mirrors{Archive: "http://127.0.0.1:9/debian"} // nothing listens there
+		offline.Now = func() time.Time { return time.Now().AddDate(0, 0, 2) }
+		if kept := mustBuild(t, offline); kept.Written {
+			t.Error("the archive was written anew")
+		}
+		offline.Refresh = true
+		if _, err := Build(t.Context(), offline); err == nil {
+			t.Error("a refresh without mirror was no error")
 		}
 	})
 }

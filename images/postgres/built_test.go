@@ -54,7 +54,7 @@ func theImage(t *testing.T) built {
 	return b
 }
 
-// pod is a sandbox with a volume of its own at /data, in which its user has a name.
+// pod is a sandbox with a volume of its own at /mnt, and its user has a name.
 func pod(t *testing.T) sandbox.Sandbox {
 	t.Helper()
 	data := t.TempDir()

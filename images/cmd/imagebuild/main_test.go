@@ -2,10 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"bytes"
 	"net/http/httptest"
 	"os"
 	"os/exec"
