@@ -11,10 +11,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/timonier-io/timonier/internal/operator"
+	"github.com/timonier-io/timonier/internal/version"
 )
-
-// version is set by the build.
-var version = "dev"
 
 func main() {
 	if err := command().Execute(); err != nil {
@@ -27,12 +25,12 @@ func command() *cobra.Command {
 	command := &cobra.Command{
 		Use:           "timonier-operator",
 		Short:         "Runs PostgreSQL clusters on Kubernetes",
-		Version:       version,
+		Version:       version.String(),
 		SilenceUsage:  true,
 		SilenceErrors: false,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			options.Logger = slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("version", version)
+			options.Logger = slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("version", version.String())
 			config, err := ctrl.GetConfig()
 			if err != nil {
 				return fmt.Errorf("finding the Kubernetes API: %w", err)
