@@ -40,16 +40,14 @@ func command() *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.Namespace, "namespace", "timonier-system", "namespace that the operator runs in")
-	flags.StringVar(&options.ManagerImage, "manager-image", "", "the operator's own image, from which the instance manager is copied into pods")
+	flags.StringVar(&options.PodName, "pod-name", "", "the operator's own pod, by which it finds its image")
+	flags.StringVar(&options.ManagerImage, "manager-image", "", "image from which the instance manager is copied into pods (default: the operator's own)")
 	flags.StringVar(&options.ManagerProgram, "manager-program", "/timonier-instance", "the instance manager in this image")
-	flags.StringToStringVar(&options.PostgresImages, "postgres-image", nil, "image by major version, as 17=registry.example/postgres:17; the Platform goes before it")
+	flags.StringToStringVar(&options.PostgresImages, "postgres-image", nil, "image by major version, as 17=registry.example/postgres:17 (default: beside the operator's own image); the Platform goes before it")
 	flags.DurationVar(&options.AuthorityLifetime, "authority-lifetime", 0, "lifetime of a cluster's certificate authorities (0 for the default)")
 	flags.DurationVar(&options.CertificateLifetime, "certificate-lifetime", 0, "lifetime of the certificates they sign (0 for the default)")
 	flags.IntVar(&options.Workers, "workers", 8, "clusters reconciled at the same time")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", ":8080", "address to serve metrics on")
 	flags.StringVar(&options.ProbeAddress, "probe-address", ":8081", "address to serve probes on")
-	if err := command.MarkFlagRequired("manager-image"); err != nil {
-		panic(err) // the flag is defined above
-	}
 	return command
 }

@@ -42,11 +42,13 @@ import (
 type Options struct {
 	// Namespace that the operator runs in: its own Lease is there.
 	Namespace string
-	// ManagerImage is the operator's own image, from which the instance manager is copied into pods.
+	// PodName of the operator itself, to find out which image it runs from.
+	PodName string
+	// ManagerImage from which the instance manager is copied into pods; "" for the operator's own.
 	ManagerImage string
 	// ManagerProgram is the path of the instance manager in this image.
 	ManagerProgram string
-	// PostgresImages by major version, where the Platform says nothing else.
+	// PostgresImages by major version, in place of those beside the operator's own image. The Platform goes before both.
 	PostgresImages map[string]string
 	// AuthorityLifetime and CertificateLifetime of clusters; zero for the defaults.
 	AuthorityLifetime, CertificateLifetime time.Duration
@@ -65,6 +67,12 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
+	if options.ManagerImage == "" {
+		if options.ManagerImage, err = ownImage(ctx, manager.GetAPIReader(), options.Namespace, options.PodName); err != nil {
+			return err
+		}
+	}
+	options.PostgresImages = postgresImages(options.ManagerImage, options.PostgresImages)
 	if err := addControllers(manager, options); err != nil {
 		return err
 	}
