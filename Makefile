@@ -95,7 +95,7 @@ test-instance: ## Test the instance manager against real PostgreSQL, from the im
 	@TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -timeout 15m ./internal/postgres/... ./internal/instance/...
 
 test-images: ## Test what the images hold, and their Dockerfiles
-	@cd images && go test -timeout 20m ./...
+	@$(MAKE) -C images test
 
 test-localcluster: localcluster ## Test the local Kubernetes and its faults, on a cluster of its own
 	@$(MAKE) -C dev/localcluster test

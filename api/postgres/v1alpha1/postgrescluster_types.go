@@ -49,12 +49,12 @@ type PostgresClusterList struct {
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.storage.wal) || has(self.storage.wal)",message="storage.wal: a WAL volume cannot be taken away from a running cluster; restore the field"
 // +kubebuilder:validation:XValidation:rule="has(oldSelf.storage.wal) || !has(self.storage.wal)",message="storage.wal: a WAL volume cannot be added to a running cluster; make a new cluster with one and move the data"
 // +kubebuilder:validation:XValidation:rule="int(self.version) >= int(oldSelf.version)",message="version: PostgreSQL cannot go back to an older major version; restore the former value"
-// +kubebuilder:validation:XValidation:rule="int(self.version) == int(oldSelf.version)",message="version: an upgrade to another major version in place is not possible yet; make a new cluster of that version and move the data"
+// +kubebuilder:validation:XValidation:rule="int(self.version) <= int(oldSelf.version)",message="version: an upgrade to another major version in place is not possible yet; make a new cluster of that version and move the data"
 type PostgresClusterSpec struct {
 	// Team that the cluster belongs to: shown in lists, and a label on every child.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="team: letters, digits, hyphens, underscores and dots, beginning and ending with a letter or digit; it becomes a label"
 	Team string `json:"team,omitempty"`
 
 	// Version is the major version of PostgreSQL. Which image serves it is told by the
@@ -105,6 +105,7 @@ type PostgresClusterSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('\\n') && !self.contains('\\r')",message="hba: one line each; write a second line as a second entry"
 	HBA []string `json:"hba,omitempty"`
 
 	// +optional
@@ -143,7 +144,6 @@ type SecretReference struct {
 
 // Storage of each instance.
 type Storage struct {
-	// +required
 	Volume `json:",inline"`
 
 	// WAL is a volume of its own for the write-ahead log of each instance.
@@ -156,9 +156,9 @@ type Storage struct {
 
 // Volume of one instance.
 //
-// +kubebuilder:validation:XValidation:rule="quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",message="size: a volume cannot shrink; restore the former size, or make a new cluster with smaller volumes and move the data"
+// +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",message="size: a volume cannot shrink; restore the former size, or make a new cluster with smaller volumes and move the data"
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storageClassName: the class of an existing volume cannot change; restore the former value"
-// +kubebuilder:validation:XValidation:rule="quantity(self.size).compareTo(quantity('300Mi')) >= 0",message="size: at least 300Mi, for an empty PostgreSQL with its write-ahead log"
+// +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity('300Mi')) >= 0",message="size: at least 300Mi, for an empty PostgreSQL with its write-ahead log"
 type Volume struct {
 	// Size of the volume. It can grow, never shrink.
 	// +required
@@ -195,10 +195,14 @@ type RetentionPolicy struct {
 }
 
 // Resources are requests and limits of CPU and memory.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",message="resources: a request is greater than its limit; raise the limit, or lower the request"
 type Resources struct {
 	// +optional
+	// +kubebuilder:validation:MaxProperties=6
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 	// +optional
+	// +kubebuilder:validation:MaxProperties=6
 	Limits corev1.ResourceList `json:"limits,omitempty"`
 }
 
@@ -267,7 +271,7 @@ type Role struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z_][a-z0-9_-]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z_][a-z0-9_-]*$')",message="name: use lower-case letters, digits, underscores and hyphens, beginning with a letter or underscore"
 	Name string `json:"name"`
 	// Ensure that the role is Present, or Absent. A role that owns objects is not dropped: the objects are listed instead.
 	// +optional
@@ -312,11 +316,12 @@ type Role struct {
 //
 // +kubebuilder:validation:XValidation:rule="!(self.name in ['postgres','template0','template1'])",message="name: postgres, template0 and template1 belong to PostgreSQL; choose another name"
 // +kubebuilder:validation:XValidation:rule="!has(self.ensure) || self.ensure != 'Present' || has(self.owner)",message="owner: name the role that owns the database"
+// +kubebuilder:validation:XValidation:rule="!has(self.confirmDataLoss) || self.confirmDataLoss == self.name",message="confirmDataLoss: repeat the database's name, or remove the field"
 type Database struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z_][a-z0-9_-]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z_][a-z0-9_-]*$')",message="name: use lower-case letters, digits, underscores and hyphens, beginning with a letter or underscore"
 	Name string `json:"name"`
 	// Ensure that the database is Present, or Absent. One that holds data is dropped only with confirmDataLoss.
 	// +optional
@@ -335,7 +340,7 @@ type Database struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=50
 	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:Pattern=`^[a-zA-Z0-9_-]+$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[a-zA-Z0-9_-]+$')",message="extensions: use the extension's name alone, letters, digits, underscores and hyphens"
 	Extensions []string `json:"extensions,omitempty"`
 }
 
@@ -381,7 +386,7 @@ type ServiceTemplate struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=20
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="hostnames: write each as a DNS name in lower case, for example db.example.org, without port or scheme"
 	Hostnames []string `json:"hostnames,omitempty"`
 }
 

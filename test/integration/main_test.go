@@ -1,0 +1,71 @@
+//go:build integration
+
+// Package integration tests the CRDs against a real API server with etcd: what is
+// accepted, what is refused, and that the message says what to write instead. There
+// are no kubelets and no operator here.
+package integration
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+const root = "../.."
+
+// api is the API server that all tests of this package share. Each test makes objects of its own name.
+type api struct {
+	config *rest.Config
+	client client.Client
+}
+
+var server api
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	programs := filepath.Join(root, ".local", "bin")
+	if _, err := os.Stat(filepath.Join(programs, "kube-apiserver")); err != nil {
+		return 0, fmt.Errorf("there is no kube-apiserver in .local/bin: run `make localcluster`, which builds it: %w", err)
+	}
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory: programs,
+		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd")},
+		ErrorIfCRDPathMissing: true,
+	}
+	server.config, err = environment.Start()
+	if err != nil {
+		return 0, fmt.Errorf("starting an API server: %w", err)
+	}
+	defer func() {
+		if stopErr := environment.Stop(); stopErr != nil && err == nil {
+			err = fmt.Errorf("stopping the API server: %w", stopErr)
+		}
+	}()
+	plain, err := client.New(server.config, client.Options{})
+	if err != nil {
+		return 0, fmt.Errorf("making a client: %w", err)
+	}
+	// As `kubectl apply` does: a field that does not exist is an error, not dropped.
+	server.client = client.WithFieldValidation(plain, metav1.FieldValidationStrict)
+	if err := server.client.Create(context.Background(), namespace("shop")); err != nil {
+		return 0, fmt.Errorf("creating a namespace: %w", err)
+	}
+	return m.Run(), nil
+}
