@@ -76,7 +76,7 @@ func AddFiles(files map[string]string) (Layered, error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		tree.File(name, 0o644, []byte(files[name]))
 	}
-	layer, err := SmallLayer(tree.WriteTar)
+	layer, err := MemoryLayer(tree.WriteTar)
 	if err != nil {
 		return Layered{}, fmt.Errorf("adding files to an image: %w", err)
 	}

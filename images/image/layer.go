@@ -92,8 +92,8 @@ func sum(h hash.Hash) v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}
 }
 
-// SmallLayer is a layer in memory, for a few files on top of an image.
-func SmallLayer(write func(io.Writer) error) (v1.Layer, error) {
+// MemoryLayer is a layer in memory, for what is too quickly made to be kept.
+func MemoryLayer(write func(io.Writer) error) (v1.Layer, error) {
 	var out bytes.Buffer
 	compressed, content := sha256.New(), sha256.New()
 	zip, err := gzip.NewWriterLevel(io.MultiWriter(&out, compressed), gzip.BestSpeed)

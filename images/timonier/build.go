@@ -24,7 +24,6 @@ const User = "65532:65532"
 type Options struct {
 	Out      string // the archive to write
 	Tag      string // the image's name in it
-	Cache    string // the layer is kept there
 	Binaries string // folder that has them
 	Names    []string
 	Labels   map[string]string
@@ -49,9 +48,9 @@ func Build(opts Options) (Result, error) {
 		}
 		tree.File(name, 0o755, content)
 	}
-	var layer *image.Layer
+	var layer v1.Layer
 	err := opts.Log.Run("layer", func() (err error) {
-		layer, err = image.WriteLayer(filepath.Join(opts.Cache, "timonier.tar.gz"), tree.WriteTar)
+		layer, err = image.MemoryLayer(tree.WriteTar)
 		return err
 	})
 	if err != nil {

@@ -48,7 +48,7 @@ func binaries(t *testing.T, says string, static bool) string {
 func options(t *testing.T, binaries string) Options {
 	dir := t.TempDir()
 	return Options{
-		Out: filepath.Join(dir, "timonier.tar"), Tag: "timonier.local/timonier:dev", Cache: filepath.Join(dir, "cache"),
+		Out: filepath.Join(dir, "timonier.tar"), Tag: "timonier.local/timonier:dev",
 		Binaries: binaries, Names: names, Log: stage.New("timonier", os.Stdout, time.Now),
 	}
 }

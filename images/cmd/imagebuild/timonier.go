@@ -20,13 +20,8 @@ func runTimonier(_ context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&names, "names", "timonier-operator,timonier-instance", "which of them, separated by commas; the first is the entry point")
 	flags.StringVar(&opts.Out, "out", ".local/images/timonier.tar", "archive to write; its digest is written beside it, in OUT.digest")
 	flags.StringVar(&opts.Tag, "tag", "timonier.local/timonier:dev", "name of the image in the archive")
-	flags.StringVar(&opts.Cache, "cache", "", "folder kept between builds (default: the folder 'cache' beside OUT)")
 	flags.Var(labels, "label", "NAME=VALUE to add to the labels; may be repeated")
 	if err := parse(flags, args, 0); err != nil {
-		return err
-	}
-	var err error
-	if opts.Cache, err = cacheDir(opts.Cache, opts.Out); err != nil {
 		return err
 	}
 	opts.Names = strings.Split(names, ",")
