@@ -105,6 +105,9 @@ func Decode(fields Fields) (Record, error) {
 	if !marked(fields.Annotations) && record.Holder == "" && record.Term == 0 {
 		return Record{}, nil
 	}
+	if record.Holder == "" && record.Term == 0 && onlyMark(fields.Annotations) {
+		return Record{System: record.System}, nil
+	}
 	if fields.Annotations[annotationChecksum] != checksum(fields) {
 		return Record{}, ErrEdited
 	}
@@ -131,6 +134,16 @@ func marked(annotations map[string]string) bool {
 		}
 	}
 	return false
+}
+
+// onlyMark tells that nothing of ours is there but the bootstrap mark, which needs no checksum: the operator writes it when it makes the Lease.
+func onlyMark(annotations map[string]string) bool {
+	for _, key := range ours {
+		if _, ok := annotations[key]; ok && key != annotationSystem {
+			return false
+		}
+	}
+	return strings.HasPrefix(annotations[annotationSystem], bootstrapMark)
 }
 
 // checksum is over holder, term, duration, renewal and all annotations of ours but itself: each with its length before

@@ -90,6 +90,8 @@ type Status struct {
 	Instance  string `json:"instance"`
 	Cluster   string `json:"cluster"`
 	Namespace string `json:"namespace"`
+	// Address is the pod's IP.
+	Address string `json:"address,omitempty"`
 	// Node that the pod runs on.
 	Node string `json:"node,omitempty"`
 

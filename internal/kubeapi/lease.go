@@ -108,9 +108,11 @@ func (l Lease) document() (document, error) {
 	if err != nil {
 		return nil, err
 	}
-	values := map[string]any{
-		"holderIdentity": l.Holder, "leaseTransitions": l.Transitions,
-		"acquireTime": l.AcquireTime.UTC().Format(microTime), "renewTime": l.RenewTime.UTC().Format(microTime),
+	values := map[string]any{"holderIdentity": l.Holder, "leaseTransitions": l.Transitions}
+	for key, at := range map[string]time.Time{"acquireTime": l.AcquireTime, "renewTime": l.RenewTime} {
+		if !at.IsZero() {
+			values[key] = at.UTC().Format(microTime)
+		}
 	}
 	if l.DurationSeconds > 0 { // zero is refused by the API
 		values["leaseDurationSeconds"] = l.DurationSeconds

@@ -1,0 +1,110 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/instance/volumes"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// cloneName is the application_name of a clone: not a member's, or a half-finished clone would be counted as one.
+const cloneName = "timonier_clone"
+
+// clone copies the leader's data into pgdata.new, and puts it into its place. A crash on the way throws the copy away
+// and begins again, unless the identity says that it was complete.
+func (m *Manager) clone(ctx context.Context) error {
+	if refused, err := m.refuseVersion(ctx); err != nil || refused {
+		return err
+	}
+	if m.process.running() {
+		return m.stop(supervisor.Immediate)
+	}
+	record := m.lease.record
+	discard := m.contents.HasPGData
+	if discard {
+		if allowed, why := m.mayDiscard(ctx, record); !allowed {
+			m.decision = waiting(instanceapi.WaitLeader, why)
+			return nil
+		}
+		m.log.Warn("discarding this copy of the data; the leader has it", "damage", m.contents.Damage, "leader", record.Holder, "why", m.following.refused+m.decision.Message)
+	}
+	m.following.refused = ""
+	m.begin("clone", instanceapi.StateCloning, "cloning from "+record.Holder, func(ctx context.Context) error {
+		if discard {
+			if err := m.options.Volumes.Discard(); err != nil {
+				return err
+			}
+		}
+		m.options.Step("clone: begin")
+		return m.takeClone(ctx, record)
+	})
+	return nil
+}
+
+// mayDiscard tells whether data may be deleted to be cloned again: only while the leader itself says that it leads the same
+// system. Without that, this may be the only copy.
+func (m *Manager) mayDiscard(ctx context.Context, record election.Record) (allowed bool, why string) {
+	leader, answered := m.peers.Answers(peerFreshness)[record.Holder]
+	switch {
+	case !answered:
+		m.peers.Ask(ctx, []string{record.Holder}, 0)
+		return false, fmt.Sprintf("this copy of the data cannot be used, and %s, which has the other, does not answer; nothing is deleted before it does", record.Holder)
+	case !leader.Leader || leader.Volume.SystemIdentifier != record.System:
+		m.peers.Ask(ctx, []string{record.Holder}, time.Second)
+		return false, fmt.Sprintf("this copy of the data cannot be used, and %s does not lead yet; nothing is deleted before it does", record.Holder)
+	}
+	return true, ""
+}
+
+func (m *Manager) takeClone(ctx context.Context, record election.Record) error {
+	layout := m.options.Volumes
+	if err := layout.Clear(); err != nil {
+		return err
+	}
+	// From here on this volume is nobody's copy: the old incarnation is gone before the new one exists.
+	identity := volumes.Identity{Instance: m.options.Instance, Incarnation: volumes.NewIncarnation(), Revision: record.Revision}
+	if err := layout.SaveIdentity(identity); err != nil {
+		return err
+	}
+	m.options.Step("clone: cleared")
+	arguments := []string{
+		"--pgdata=" + layout.NewPGData(), "--wal-method=stream", "--checkpoint=fast", "--no-password",
+		"--slot=" + naming.Slot(m.options.Instance),
+		"--dbname=" + postgres.Conninfo(m.leaderConnection(record.Address, cloneName)...),
+	}
+	if wal := layout.WALDirectory(); wal != "" {
+		arguments = append(arguments, "--waldir="+wal)
+	}
+	if _, err := m.programs.Run(ctx, "pg_basebackup", arguments...); err != nil {
+		return err
+	}
+	m.options.Step("clone: copied")
+	control, err := m.programs.ControlData(ctx, layout.NewPGData())
+	if err != nil {
+		return err
+	}
+	if control.SystemIdentifier != record.System {
+		return fmt.Errorf("the clone is of system %s, not of %s as the Lease says; it is thrown away", control.SystemIdentifier, record.System)
+	}
+	identity.System, identity.CloneComplete = record.System, true
+	identity.See(record)
+	if err := layout.SaveIdentity(identity); err != nil {
+		return err
+	}
+	m.options.Step("clone: complete")
+	return m.placeCloned(identity)
+}
+
+func (m *Manager) placeCloned(identity volumes.Identity) error {
+	if err := m.place(); err != nil {
+		return err
+	}
+	identity.CloneComplete = false
+	return m.options.Volumes.SaveIdentity(identity)
+}

@@ -1,0 +1,71 @@
+package instance
+
+import (
+	"context"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+const (
+	// followerDutiesEvery is how often a follower moves its own slots forward.
+	followerDutiesEvery = 10 * time.Second
+	// floorEvery is how often it looks whether replay brought other values of the parameters that it may not set lower.
+	floorEvery = 3 * time.Second
+)
+
+// followerDuties are what a follower does all the time.
+func (m *Manager) followerDuties(ctx context.Context) {
+	f := &m.following
+	if time.Since(f.floorAt) >= floorEvery {
+		f.floorAt = time.Now()
+		if control, err := m.programs.ControlData(ctx, m.options.Volumes.PGData()); err != nil {
+			m.log.Warn("the control file cannot be read, trying again", "error", err.Error())
+		} else {
+			m.contents.Control = control // syncFiles renders with it
+		}
+	}
+	if time.Since(f.dutyAt) < followerDutiesEvery {
+		return
+	}
+	f.dutyAt = time.Now()
+	m.peers.Ask(ctx, []string{m.lease.record.Holder}, followerDutiesEvery/2)
+	if err := m.keepSlots(ctx); err != nil {
+		m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
+		return
+	}
+	if err := m.advanceSlots(ctx); err != nil {
+		m.log.Warn("replication slots do not move, trying again", "error", err.Error())
+	}
+}
+
+// advanceSlots moves the slots that this standby keeps for others up to what their members have flushed, as the leader knows
+// it. Nobody streams from them, so nothing else would move them, and they would keep WAL for ever.
+func (m *Manager) advanceSlots(ctx context.Context) error {
+	leader, answered := m.peers.Answers(2 * followerDutiesEvery)[m.lease.record.Holder]
+	if !answered || leader.Postgres == nil {
+		return nil
+	}
+	replayed := m.process.observation.Replayed
+	flushed := map[string]postgres.LSN{naming.Slot(m.lease.record.Holder): replayed} // whatever was received from the leader it has
+	for _, replica := range leader.Postgres.Replicas {
+		if position, err := postgres.ParseLSN(replica.Flushed); err == nil {
+			flushed[naming.Slot(replica.Instance)] = position
+		}
+	}
+	slots, err := m.sql.Slots(ctx)
+	if err != nil {
+		return err
+	}
+	for name, slot := range slots {
+		to := min(flushed[name], replayed)
+		if slot.Active || slot.Lost || to <= slot.RestartAt {
+			continue
+		}
+		if err := m.sql.AdvanceSlot(ctx, name, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package instance
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/endpoints"
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// slotsEvery is how often a leader looks at the slots; a new instance waits that long for its own before it can clone.
+const slotsEvery = time.Second
+
+// leaderDuties are what a leader does all the time, beside renewing. None of them may keep another from being done.
+func (m *Manager) leaderDuties(ctx context.Context) {
+	m.publishEndpoints(ctx)
+	if time.Since(m.leading.slotsAt) >= slotsEvery {
+		m.leading.slotsAt = time.Now()
+		if err := m.keepSlots(ctx); err != nil {
+			m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
+		}
+	}
+	record := m.lease.record.Copy()
+	if m.updateMembers(&record) && m.lease.readable && m.lease.exists {
+		m.log.Info("members change", "members", record.MemberNames())
+		if err := m.renew(ctx); err != nil {
+			m.log.Warn("members are not published, trying again", "error", err.Error())
+		}
+	}
+}
+
+// publishEndpoints says who is to be in the EndpointSlices.
+func (m *Manager) publishEndpoints(ctx context.Context) {
+	o := m.process.observation
+	self := endpoints.Member{Instance: m.options.Instance, Address: m.options.PodIP, Node: m.options.Node}
+	var standbys []endpoints.Standby
+	for _, replica := range o.Replicas {
+		node, known := "", false
+		// The node is the peer's to tell; a pod that was made again has another address, perhaps on another node.
+		if status, answered := m.peers.Last(replica.Instance); answered && status.Address == replica.Address {
+			node, known = status.Node, true
+		}
+		if !known {
+			m.peers.Ask(ctx, []string{replica.Instance}, time.Second)
+		}
+		standbys = append(standbys, endpoints.Standby{
+			Member:    endpoints.Member{Instance: replica.Instance, Address: replica.Address, Node: node},
+			Streaming: replica.Streaming() && m.listed(replica.Instance), LagBytes: o.Inserted.Sub(replica.Flushed),
+		})
+	}
+	wanted := endpoints.Decide(m.lease.record.Term, self, m.process.open, standbys)
+	m.publisher.Publish(&wanted)
+}
+
+// listed tells whether the configuration has this instance.
+func (m *Manager) listed(instance string) bool {
+	configuration, known := m.configuration.inForce()
+	return known && slices.Contains(configuration.Instances, instance)
+}
+
+// updateMembers brings the record's members up to date: an incarnation that streams is one, in place of an earlier one of
+// the same instance; an instance that was scaled away is none any more. It tells whether anything changed. Replication is asynchronous, so members say
+// who may hold data, and nothing waits for them.
+func (m *Manager) updateMembers(record *election.Record) (changed bool) {
+	configuration, known := m.configuration.inForce()
+	if !known || m.process.observation == nil {
+		return false
+	}
+	members := maps.Clone(record.Quorum.Members)
+	maps.DeleteFunc(members, func(_, instance string) bool {
+		return instance != m.options.Instance && !slices.Contains(configuration.Instances, instance)
+	})
+	for _, replica := range m.process.observation.Replicas {
+		if !replica.Streaming() || !slices.Contains(configuration.Instances, replica.Instance) || replica.Instance == m.options.Instance {
+			continue
+		}
+		maps.DeleteFunc(members, func(incarnation, instance string) bool {
+			return instance == replica.Instance && incarnation != replica.Incarnation
+		})
+		members[replica.Incarnation] = replica.Instance
+	}
+	if maps.Equal(members, record.Quorum.Members) {
+		return false
+	}
+	record.Quorum.Members = members
+	return true
+}
+
+// keepSlots makes a slot for every other instance of the configuration, drops those of instances that are gone, and those that lost what they
+// were to keep: such a member has to be cloned again, over a new one.
+func (m *Manager) keepSlots(ctx context.Context) error {
+	configuration, known := m.configuration.inForce()
+	if !known {
+		return nil
+	}
+	slots, err := m.sql.Slots(ctx)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, instance := range configuration.Instances {
+		if instance != m.options.Instance {
+			wanted[naming.Slot(instance)] = true
+		}
+	}
+	for name, slot := range slots {
+		if slot.Active || (wanted[name] && !slot.Lost) {
+			continue
+		}
+		if err := m.sql.DropSlot(ctx, name); err != nil {
+			return err
+		}
+		m.log.Info("replication slot dropped", "slot", name, "lost", slot.Lost)
+		delete(slots, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if _, exists := slots[name]; exists {
+			continue
+		}
+		if err := m.sql.CreateSlot(ctx, name); err != nil {
+			return err
+		}
+		m.log.Info("replication slot created", "slot", name)
+	}
+	return nil
+}

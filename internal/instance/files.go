@@ -1,0 +1,218 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/instance/certificates"
+	"github.com/timonier-io/timonier/internal/instance/logs"
+	"github.com/timonier-io/timonier/internal/instance/server"
+	"github.com/timonier-io/timonier/internal/instance/volumes"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// Files of PGDATA that are rendered.
+const (
+	settingsFile = "postgresql.conf"
+	hbaFile      = "pg_hba.conf"
+	identFile    = "pg_ident.conf"
+	// autoFile is where ALTER SYSTEM writes. It is emptied at every start: settings come from the spec alone.
+	autoFile = "postgresql.auto.conf"
+)
+
+// settingsInput is what postgresql.conf is rendered from. standby tells whether the control file's values are a floor.
+func (m *Manager) settingsInput(configuration instanceapi.Configuration, standby bool) postgres.SettingsInput {
+	input := postgres.SettingsInput{
+		Major: m.options.Major, Instance: m.options.Instance, Port: naming.PortPostgres,
+		SocketDirectory: m.options.socketDirectory(),
+		CertificateFile: m.certificates.Copy(certificates.ServerCertificate),
+		KeyFile:         m.certificates.Copy(certificates.ServerKey),
+		CAFile:          m.certificates.Copy(certificates.PeerCA),
+		LogDirectory:    m.options.logDirectory(), LogFile: logs.FileName,
+		PrimarySlotName: naming.Slot(m.options.Instance),
+		Parameters:      configuration.Parameters,
+		MemoryBytes:     memoryLimit(),
+		WALVolumeBytes:  m.walVolumeBytes(),
+	}
+	if standby {
+		input.Floor = m.contents.Control.StandbySensitive
+	}
+	return input
+}
+
+func (m *Manager) hbaInput(configuration instanceapi.Configuration, open bool) postgres.HBAInput {
+	return postgres.HBAInput{Open: open, Lines: configuration.HBA}
+}
+
+// rendered are all configuration files as they are to be.
+func (m *Manager) rendered(standby, open bool) (map[string]string, error) {
+	configuration, known := m.configuration.inForce()
+	if !known {
+		return nil, errors.New("no configuration is known")
+	}
+	hba := m.hbaInput(configuration, open)
+	return map[string]string{
+		settingsFile: postgres.RenderSettings(m.settingsInput(configuration, standby)),
+		hbaFile:      postgres.RenderHBA(hba),
+		identFile:    postgres.RenderIdent(hba),
+	}, nil
+}
+
+// writeFiles writes those that differ from what was written last, and tells whether any did.
+func (m *Manager) writeFiles(files map[string]string) (changed bool, err error) {
+	for name, content := range files {
+		if m.process.files[name] == content {
+			continue
+		}
+		if err := volumes.WriteFile(filepath.Join(m.options.Volumes.PGData(), name), []byte(content), 0o600); err != nil {
+			return changed, fmt.Errorf("writing PostgreSQL's configuration: %w", err)
+		}
+		changed = true
+	}
+	if changed {
+		m.process.files, m.process.filesAt = files, time.Now()
+	}
+	return changed, nil
+}
+
+// prepareFiles writes everything that a server reads when it starts.
+func (m *Manager) prepareFiles(standby, open bool) error {
+	files, err := m.rendered(standby, open)
+	if err != nil {
+		return err
+	}
+	m.process.files = nil // a clone or a person may have changed them
+	if _, err := m.writeFiles(files); err != nil {
+		return err
+	}
+	pgdata := m.options.Volumes.PGData()
+	if err := volumes.WriteFile(filepath.Join(pgdata, autoFile), []byte("# Emptied at every start; settings come from the PostgresCluster.\n"), 0o600); err != nil {
+		return fmt.Errorf("emptying %s: %w", autoFile, err)
+	}
+	signal := filepath.Join(pgdata, "standby.signal")
+	if standby {
+		return volumes.WriteFile(signal, nil, 0o600)
+	}
+	if err := os.Remove(signal); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("removing the standby's mark: %w", err)
+	}
+	return nil
+}
+
+// syncFiles brings the files of a running server up to date and lets it read them.
+func (m *Manager) syncFiles() error {
+	p := &m.process
+	files, err := m.rendered(!p.primary, p.open)
+	if err != nil {
+		return err
+	}
+	changed, err := m.writeFiles(files)
+	if err != nil || !changed {
+		return err
+	}
+	p.pendingAt = time.Time{}
+	return p.postmaster.Reload()
+}
+
+// setOpen lets clients in, or keeps them out. It is in force once the server has read it: the caller checks loaded.
+func (m *Manager) setOpen(open bool) error {
+	files, err := m.rendered(!m.process.primary, open)
+	if err != nil {
+		return err
+	}
+	changed, err := m.writeFiles(files)
+	if err != nil || !changed {
+		return err
+	}
+	return m.process.postmaster.Reload()
+}
+
+// attach writes the service file, in which every walreceiver finds the leader when it connects.
+func (m *Manager) attach(address, incarnation string) error {
+	content, err := postgres.ServiceFile("leader", m.leaderConnection(address, server.ApplicationName(m.options.Instance, incarnation))...)
+	if err != nil {
+		return err
+	}
+	if current, err := os.ReadFile(m.options.serviceFile()); err == nil && string(current) == content {
+		m.process.attached = true
+		return nil
+	}
+	if err := volumes.WriteFile(m.options.serviceFile(), []byte(content), 0o600); err != nil {
+		return fmt.Errorf("writing the service file: %w", err)
+	}
+	m.process.attached = true
+	m.log.Info("following", "address", address)
+	m.endReceiver() // one that still waits for the former address would do so for a while
+	return nil
+}
+
+// detach closes the gate: no walreceiver can connect any more, and the one that runs is ended.
+func (m *Manager) detach() error {
+	if err := os.Remove(m.options.serviceFile()); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("removing the service file: %w", err)
+	}
+	m.process.attached = false
+	m.endReceiver()
+	return nil
+}
+
+// endReceiver ends the walreceiver, if there is one. pg_terminate_backend refuses it.
+func (m *Manager) endReceiver() {
+	if o := m.process.observation; o != nil && o.Receiver > 0 {
+		_ = syscall.Kill(o.Receiver, syscall.SIGTERM) // gone already: as wanted
+	}
+}
+
+// leaderConnection is how this instance reaches the leader's server: verified by the one name that every member's certificate carries, without DNS.
+func (m *Manager) leaderConnection(address, applicationName string) []postgres.ConnParameter {
+	return []postgres.ConnParameter{
+		{Key: "host", Value: naming.LeaderHost(m.options.Cluster, m.options.Namespace)},
+		{Key: "hostaddr", Value: address},
+		{Key: "port", Value: strconv.Itoa(naming.PortPostgres)},
+		{Key: "user", Value: naming.ReplicationRole},
+		{Key: "sslmode", Value: "verify-full"},
+		{Key: "sslrootcert", Value: m.certificates.Copy(certificates.ClientCA)},
+		{Key: "sslcert", Value: m.certificates.Copy(certificates.ReplicationCertificate)},
+		{Key: "sslkey", Value: m.certificates.Copy(certificates.ReplicaKey)},
+		{Key: "application_name", Value: applicationName},
+		{Key: "connect_timeout", Value: "3"},
+		{Key: "keepalives_idle", Value: "5"},
+		{Key: "keepalives_interval", Value: "2"},
+		{Key: "keepalives_count", Value: "3"},
+		{Key: "tcp_user_timeout", Value: "5000"},
+	}
+}
+
+// memoryLimit of the container, 0 where there is none.
+func memoryLimit() int64 {
+	content, err := os.ReadFile("/sys/fs/cgroup/memory.max")
+	if err != nil {
+		return 0
+	}
+	limit, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
+	if err != nil {
+		return 0 // “max”
+	}
+	return limit
+}
+
+// walVolumeBytes is the size of the volume that holds the WAL, 0 where it cannot be told.
+func (m *Manager) walVolumeBytes() int64 {
+	directory := m.options.Volumes.WAL
+	if directory == "" {
+		directory = m.options.Volumes.Data
+	}
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(directory, &stat); err != nil {
+		return 0
+	}
+	return int64(stat.Blocks) * stat.Bsize
+}

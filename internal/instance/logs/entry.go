@@ -1,0 +1,69 @@
+package logs
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Entry is the part of a line of PostgreSQL's jsonlog that the manager looks at.
+type Entry struct {
+	Severity    string `json:"error_severity"`
+	Message     string `json:"message"`
+	State       string `json:"state_code"`
+	BackendType string `json:"backend_type"`
+}
+
+// Fatal tells that the entry may be the reason why a server did not start or ended.
+func (e Entry) Fatal() bool { return e.Severity == "FATAL" || e.Severity == "PANIC" }
+
+// jsonLine makes an output line of a line of jsonlog: the same object, with one member before the others that tells
+// whose it is. What is no object is text.
+func jsonLine(line []byte, now time.Time) []byte {
+	if len(line) < 2 || line[0] != '{' || !json.Valid(line) {
+		return textLine(line, now)
+	}
+	output := make([]byte, 0, len(line)+24)
+	output = append(output, `{"logger":"postgres",`...)
+	output = append(output, line[1:]...)
+	return append(output, '\n')
+}
+
+// textLine makes an object of a line that is none.
+func textLine(line []byte, now time.Time) []byte {
+	object := struct {
+		Logger    string `json:"logger"`
+		Timestamp string `json:"timestamp"`
+		Message   string `json:"message"`
+	}{"postgres", now.UTC().Format("2006-01-02 15:04:05.000 MST"), strings.ToValidUTF8(string(line), "�")}
+	output, _ := json.Marshal(object) // strings always can be
+	return append(output, '\n')
+}
+
+// parse reads an entry only where it may matter: most lines need not be taken apart.
+func parse(line []byte) (Entry, bool) {
+	const key = `"error_severity":"`
+	at := bytes.Index(line, []byte(key))
+	if at < 0 {
+		return Entry{}, false
+	}
+	rest := line[at+len(key):]
+	for _, severity := range []string{"FATAL", "PANIC", "ERROR", "LOG"} {
+		if bytes.HasPrefix(rest, []byte(severity)) {
+			var entry Entry
+			return entry, json.Unmarshal(line, &entry) == nil
+		}
+	}
+	return Entry{}, false
+}
+
+// textEntry reads an entry of what the server writes to standard error before its collector runs: “FATAL:  message”.
+func textEntry(line []byte) (Entry, bool) {
+	for _, severity := range []string{"FATAL", "PANIC"} {
+		if _, message, found := strings.Cut(string(line), severity+":  "); found {
+			return Entry{Severity: severity, Message: message}, true
+		}
+	}
+	return Entry{}, false
+}

@@ -1,0 +1,147 @@
+package instance
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/certificates"
+	"github.com/timonier-io/timonier/internal/instance/endpoints"
+	"github.com/timonier-io/timonier/internal/instance/logs"
+	"github.com/timonier-io/timonier/internal/instance/metrics"
+	"github.com/timonier-io/timonier/internal/instance/peers"
+	"github.com/timonier-io/timonier/internal/instance/programs"
+	"github.com/timonier-io/timonier/internal/instance/server"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/instance/volumes"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/kubeapi"
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// Manager is the instance manager. What is below "the loop's" belongs to the goroutine of Run alone.
+type Manager struct {
+	options   Options
+	log       *slog.Logger
+	sink      *logs.Sink
+	stream    *logs.Stream
+	startedAt time.Time
+	hash      string // of this program
+
+	children      *supervisor.Children
+	programs      programs.Programs
+	certificates  *certificates.Store
+	leases        kubeapi.Leases
+	publisher     *endpoints.Publisher
+	peers         *peers.Poller
+	sql           *server.Server
+	configuration *configurations
+	metrics       *metrics.Handler
+
+	wakeUp    chan struct{}
+	commands  chan func()
+	watched   atomic.Pointer[watchedLease]
+	published atomic.Pointer[instanceapi.Status]
+	turnedAt  atomic.Int64 // when the loop last turned, in Unix nanoseconds
+	fatal     lastFatal
+	applying  sync.Mutex // one configuration, restart or upgrade at a time
+
+	// The loop's.
+	lease     leaseView
+	contents  volumes.Contents
+	inspected bool
+	highest   int64 // highest revision of the Lease that was seen, also where it is not on disk yet
+	process   process
+	leading   leading
+	following following
+	job       *job
+	decision  election.Decision
+	problem   string // why the decision cannot be carried out now
+	version   string // of PostgreSQL's programs
+}
+
+// New prepares a manager; Run does the work.
+func New(options Options) (*Manager, error) {
+	options = options.Defaults()
+	m := &Manager{
+		options: options, startedAt: time.Now(), children: supervisor.NewChildren(),
+		wakeUp: make(chan struct{}, 1), commands: make(chan func()),
+	}
+	m.sink = logs.NewSink(options.Output, time.Now)
+	m.log = slog.New(slog.NewJSONHandler(m.sink, nil)).With("logger", "timonier")
+	for _, directory := range []string{options.socketDirectory(), options.keyDirectory(), options.inRun("candidate")} {
+		if err := os.MkdirAll(directory, 0o700); err != nil {
+			return nil, fmt.Errorf("preparing %s: %w", options.RunDirectory, err)
+		}
+	}
+	environment, err := programs.Environment(options.RunDirectory, os.Getuid(), os.Getgid(), options.Environment)
+	if err != nil {
+		return nil, err
+	}
+	environment = append(environment, "PGSERVICEFILE="+options.serviceFile())
+	m.programs = programs.Programs{Directory: options.ProgramDirectory, Environment: environment, Runner: m.children}
+	client, err := kubeapi.New(options.Kubernetes)
+	if err != nil {
+		return nil, err
+	}
+	m.leases = client.Leases(options.Namespace)
+	m.publisher = endpoints.NewPublisher(client.EndpointSlices(options.Namespace), options.Cluster, options.Namespace, m.log)
+	m.certificates = certificates.NewStore(options.CertificateDirectory, options.keyDirectory())
+	m.peers = peers.New(peers.Options{
+		Address: options.PeerAddress,
+		TLS: func(instance string) *tls.Config {
+			return m.certificates.ClientConfig(naming.InstanceHost(options.Cluster, options.Namespace, instance))
+		},
+		Answered: m.wake, Now: time.Now,
+	})
+	m.sql = &server.Server{SocketDirectory: options.socketDirectory(), Port: naming.PortPostgres}
+	m.metrics = metrics.New(m.metricsOptions())
+	if m.configuration, err = loadConfigurations(options.Volumes.Data); err != nil {
+		return nil, err
+	}
+	if m.hash, err = fileHash("/proc/self/exe"); err != nil {
+		return nil, fmt.Errorf("hashing this program: %w", err)
+	}
+	m.publish()
+	return m, nil
+}
+
+func (m *Manager) metricsOptions() metrics.Options {
+	measured := map[string]string{"data": m.options.Volumes.Data}
+	if m.options.Volumes.WAL != "" {
+		measured["wal"] = m.options.Volumes.WAL
+	}
+	return metrics.Options{
+		Connect: func(ctx context.Context) (*pgx.Conn, error) {
+			return m.sql.Connect(ctx, naming.MonitorRole, "postgres")
+		},
+		Instance: m.options.Instance, Cluster: m.options.Cluster, Volumes: measured,
+	}
+}
+
+// wake lets the loop turn now.
+func (m *Manager) wake() {
+	select {
+	case m.wakeUp <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// do runs f inside the loop and waits for it.
+func (m *Manager) do(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	select {
+	case m.commands <- func() { done <- f() }:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return <-done
+}

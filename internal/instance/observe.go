@@ -1,0 +1,138 @@
+package instance
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// peerFreshness is how old a peer's answer may be where a decision without a leader hangs on it.
+const peerFreshness = 5 * time.Second
+
+// observe reads all that a decision is made from.
+func (m *Manager) observe(ctx context.Context) error {
+	if err := m.observeVolumes(ctx); err != nil {
+		return err
+	}
+	m.observeLease(ctx)
+	if err := m.observeServer(ctx); err != nil {
+		return err
+	}
+	m.askPeers(ctx)
+	return nil
+}
+
+// observeVolumes looks at what is on disk, while no server changes it.
+func (m *Manager) observeVolumes(ctx context.Context) error {
+	if m.inspected || m.process.running() {
+		return nil
+	}
+	contents, err := m.options.Volumes.Inspect(ctx, m.programs.ControlData)
+	if err != nil {
+		return err
+	}
+	m.contents, m.inspected = contents, true
+	m.highest = max(m.highest, contents.Identity.Revision)
+	if !m.lease.edited && m.lease.exists {
+		m.see(m.lease.record)
+	}
+	return nil
+}
+
+// askPeers asks the others where nobody leads, so that all volumes report.
+func (m *Manager) askPeers(ctx context.Context) {
+	record := m.lease.record
+	if !m.lease.exists || (record.HasSystem() && record.Holder != "" && !m.lease.edited && record.Revision >= m.highest) {
+		return
+	}
+	m.peers.Ask(ctx, m.others(), time.Second)
+}
+
+// others are all instances that this one may have to hear.
+func (m *Manager) others() []string {
+	names := slices.Clone(m.contents.Identity.Members)
+	if configuration, known := m.configuration.inForce(); known {
+		names = append(names, configuration.Instances...)
+	}
+	for _, status := range m.peers.Answers(peerFreshness) {
+		names = append(names, status.Volume.Members...)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == m.options.Instance })
+}
+
+// observation is what package election decides from.
+func (m *Manager) observation() election.Observation {
+	o := election.Observation{
+		Cluster: m.options.Cluster, Self: m.options.Instance,
+		Lease: election.Lease{Readable: m.lease.readable, Exists: m.lease.exists, Edited: m.lease.edited, Record: m.lease.record},
+		Own:   election.VolumeOf(m.volumeReport()),
+		Led:   m.leading.record,
+		Peers: map[string]election.Peer{},
+	}
+	if unfinished := m.contents.Unfinished; unfinished != nil && !m.contents.HasPGData {
+		o.UnfinishedClone = m.contents.Identity.CloneComplete
+		// What initdb made has no identity yet; half a clone has one that does not say that it is complete.
+		if o.UnfinishedClone || !m.contents.HasIdentity {
+			o.Unfinished = unfinished.SystemIdentifier
+		}
+	}
+	if configuration, known := m.configuration.inForce(); known {
+		o.Instances = configuration.Instances
+	}
+	for name, status := range m.peers.Answers(peerFreshness) {
+		o.Peers[name] = election.Peer{Volume: election.VolumeOf(status.Volume), Leads: status.Leader}
+	}
+	switch {
+	case !m.process.running():
+	case m.process.primary:
+		o.Running = election.RunningAsPrimary
+	default:
+		o.Running = election.RunningAsStandby
+	}
+	return o
+}
+
+// volumeReport tells what the volumes hold; while a server runs, it knows best.
+func (m *Manager) volumeReport() instanceapi.VolumeReport {
+	c := m.contents
+	report := instanceapi.VolumeReport{
+		Initialised:      c.Whole,
+		EverInitialised:  c.HasPGData || c.Identity.System != "",
+		SystemIdentifier: c.Identity.System,
+		MajorVersion:     c.MajorVersion,
+		Incarnation:      c.Identity.Incarnation,
+		Revision:         m.highest,
+		HighestTerm:      c.Identity.Term,
+		HighestTimeline:  c.Identity.Timeline,
+		Members:          c.Identity.Members,
+	}
+	if !c.HasPGData {
+		return report
+	}
+	report.SystemIdentifier = c.Control.SystemIdentifier
+	report.Timeline = c.Control.Timeline()
+	report.Position = max(c.Control.CheckpointLocation, c.Control.MinRecoveryEnd).String()
+	report.PositionKnown = !m.process.running() && c.Control.CleanlyShutDown()
+	if o := m.process.observation; o != nil {
+		report.Timeline = o.Timeline
+		report.Position = m.position().String()
+		// Detached, with nothing left to replay and no walreceiver that could bring more: this is where recovery ends.
+		report.PositionKnown = o.InRecovery && !m.process.attached && o.Receiver == 0 && o.Exhausted
+	}
+	report.Term = c.Identity.TermOf(report.Timeline)
+	return report
+}
+
+// position of the running server: inserted on a primary; on a standby what this run's walreceiver has flushed, if beyond what is replayed.
+func (m *Manager) position() postgres.LSN {
+	o := m.process.observation
+	if !o.InRecovery {
+		return o.Inserted
+	}
+	return max(o.Received, o.Replayed)
+}

@@ -1,0 +1,301 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/instance/logs"
+	"github.com/timonier-io/timonier/internal/instance/server"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+)
+
+const (
+	// questionPatience is how long the server may take to say what it is doing.
+	questionPatience = 2 * time.Second
+	// stopPatience is how long a fast stop in the middle of operation may take before it becomes an immediate one.
+	stopPatience = 60 * time.Second
+	// steadyAfter is how long a server must have run for its next end to be the first in a row.
+	steadyAfter = time.Minute
+)
+
+// process is the server's process, and what this manager has done with it.
+type process struct {
+	postmaster *supervisor.Postmaster
+	// primary: it was started as one, or promoted.
+	primary bool
+	// attached: its walreceiver finds the leader in the service file.
+	attached bool
+	// open: pg_hba.conf admits clients, and that is in force.
+	open bool
+	// accepted: it has accepted a connection since it started.
+	accepted    bool
+	observation *server.Observation
+	// startedWith is the revision of the configuration that it started with.
+	startedWith string
+	// files are the configuration files as they were written last, by name, and when.
+	files   map[string]string
+	filesAt time.Time
+	// renewed, roles, checkpointed: steps before a primary opens.
+	renewed, roles bool
+	// promoting: from the request to end recovery until the control file is on the new timeline.
+	promoting bool
+	stopAsked time.Time
+
+	// failures in a row, and when the next start may be tried.
+	failures  int
+	notBefore time.Time
+	// restarting on request, until the server accepts connections again.
+	restarting bool
+	pending    []string // parameters that wait for a restart
+	pendingAt  time.Time
+}
+
+func (p *process) running() bool { return p.postmaster != nil }
+
+// ended is closed when the server ends; nil, which never is, without one.
+func (p *process) ended() <-chan struct{} {
+	if p.postmaster == nil {
+		return nil
+	}
+	return p.postmaster.Ended()
+}
+
+func (p *process) stopping() bool { return p.postmaster != nil && p.postmaster.Asked() != 0 }
+
+// inTransition tells that something is under way of which no event tells.
+func (p *process) inTransition() bool {
+	return p.running() && (p.observation == nil || !p.open || p.promoting || p.stopping())
+}
+
+// start starts the server on PGDATA, whose files the caller has written.
+func (m *Manager) start(primary, attached, open bool) error {
+	if wait := time.Until(m.process.notBefore); wait > 0 {
+		return fmt.Errorf("postgres ended %d times in a row, the next start follows in %d s: %s",
+			m.process.failures, int(wait.Seconds())+1, m.fatal.last())
+	}
+	if err := supervisor.RemoveStalePIDFile(m.options.Volumes.PGData()); err != nil {
+		return err
+	}
+	output, err := m.stream.OpenOutput()
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	m.fatal.forget()
+	cmd := exec.Command(m.programs.Path("postgres"), "-D", m.options.Volumes.PGData())
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = m.programs.Environment, m.options.Volumes.PGData(), output, output
+	postmaster, err := m.children.StartPostmaster(cmd, time.Now())
+	if err != nil {
+		return err
+	}
+	m.process = process{
+		postmaster: postmaster, primary: primary, attached: attached, open: open, files: m.process.files, filesAt: m.process.filesAt,
+		startedWith: m.configuration.revision(), failures: m.process.failures, restarting: m.process.restarting,
+	}
+	m.log.Info("postgres started", "pid", postmaster.PID, "primary", primary, "attached", attached, "configuration", m.process.startedWith)
+	return nil
+}
+
+// noticeEnd looks whether the server has ended, and decides when it may be started again.
+func (m *Manager) noticeEnd() {
+	p := &m.process
+	if p.postmaster == nil || !p.postmaster.HasEnded() {
+		return
+	}
+	m.sql.Close()
+	m.metrics.Close()
+	m.inspected = false
+	m.publisher.Publish(nil)
+	asked, exit := p.postmaster.Asked(), p.postmaster.Exit()
+	next := process{files: p.files, filesAt: p.filesAt, restarting: p.restarting}
+	if asked == 0 {
+		next.failures = p.failures + 1
+		if time.Since(p.postmaster.StartedAt) > steadyAfter {
+			next.failures = 1
+		}
+		next.notBefore = time.Now().Add(backOff(next.failures))
+		m.log.Error("postgres ended by itself", "exit", exit, "reason", m.fatal.last(), "failures", next.failures)
+		if !p.accepted {
+			m.configurationFailed(p.startedWith, m.fatal.last())
+		}
+	} else {
+		m.log.Info("postgres stopped", "exit", exit, "mode", asked.String())
+	}
+	*p = next
+}
+
+// backOff before the n-th start in a row. It never gives up: what keeps a server from starting may be put right from outside.
+func backOff(failures int) time.Duration {
+	switch {
+	case failures <= 1:
+		return 0
+	case failures <= 5:
+		return time.Second << (failures - 2)
+	}
+	return 10 * time.Second
+}
+
+// stop asks for a stop; pressOn sees it through.
+func (m *Manager) stop(mode supervisor.Mode) error {
+	p := &m.process
+	if !p.running() {
+		return nil
+	}
+	if p.stopAsked.IsZero() {
+		p.stopAsked = time.Now()
+	}
+	m.sql.Close() // the kept session must not be what a stop waits for
+	p.observation = nil
+	return p.postmaster.Stop(mode)
+}
+
+// pressOn makes a stop harder that takes too long.
+func (m *Manager) pressOn() error {
+	p := &m.process
+	waited := time.Since(p.stopAsked)
+	switch {
+	case waited > stopPatience+10*time.Second:
+		return p.postmaster.Stop(supervisor.Kill)
+	case waited > stopPatience:
+		return p.postmaster.Stop(supervisor.Immediate)
+	}
+	return nil
+}
+
+// stopAtOnce ends a primary that is not to be one any more: without a checkpoint, and without waiting for clients.
+func (m *Manager) stopAtOnce(why string) error {
+	m.log.Warn("stopping postgres at once", "why", why)
+	m.publisher.Publish(nil)
+	m.leading = leading{}
+	return m.stop(supervisor.Immediate)
+}
+
+// shutDown ends the server within the pod's grace period, and with it PID 1. The Lease stays: whoever starts next over this volume leads again.
+func (m *Manager) shutDown() error {
+	m.log.Info("stopping", "postgres", m.process.running())
+	m.decision.Action = stoppingAction
+	m.publisher.Publish(nil)
+	m.publish()
+	if m.process.running() {
+		end := time.Now().Add(m.options.StopTimeout)
+		for _, step := range []struct {
+			mode  supervisor.Mode
+			until time.Time
+		}{
+			{supervisor.Fast, end.Add(-10 * time.Second)}, {supervisor.Immediate, end.Add(-3 * time.Second)}, {supervisor.Kill, end},
+		} {
+			if err := m.stop(step.mode); err != nil {
+				m.log.Error("postgres cannot be stopped", "mode", step.mode.String(), "error", err.Error())
+			}
+			select {
+			case <-m.process.ended():
+			case <-time.After(time.Until(step.until)):
+				continue
+			}
+			break
+		}
+		m.noticeEnd()
+	}
+	m.log.Info("stopped")
+	m.sink.Flush(time.Second)
+	return nil
+}
+
+// observeServer asks the server what it is doing, as soon as it accepts connections.
+func (m *Manager) observeServer(ctx context.Context) error {
+	p := &m.process
+	if !p.running() || p.stopping() {
+		return nil
+	}
+	if !p.accepted && !supervisor.Accepting(m.options.Volumes.PGData(), p.postmaster.PID) {
+		return m.checkStart()
+	}
+	ctx, cancel := context.WithTimeout(ctx, questionPatience)
+	defer cancel()
+	observation, err := m.sql.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	if !p.accepted {
+		p.accepted, p.failures, p.restarting = true, 0, false
+		m.configuration.cameUp(p.startedWith)
+		m.log.Info("postgres accepts connections", "afterMilliseconds", time.Since(p.postmaster.StartedAt).Milliseconds(), "inRecovery", observation.InRecovery)
+	}
+	p.observation = &observation
+	if time.Since(p.pendingAt) > 5*time.Second {
+		if p.pending, err = m.sql.PendingRestart(ctx); err != nil {
+			return err
+		}
+		p.pendingAt = time.Now()
+	}
+	return nil
+}
+
+// startPatience is how long a server that starts may say nothing at all. In recovery it tells of its progress every ten seconds.
+const startPatience = time.Minute
+
+// checkStart gives a configuration up that the server does not come up with, neither ending nor saying anything.
+func (m *Manager) checkStart() error {
+	p := &m.process
+	silent := time.Since(m.stream.LastActivity())
+	if silent < startPatience || time.Since(p.postmaster.StartedAt) < startPatience || !m.configuration.onTrial() {
+		return nil
+	}
+	m.configurationFailed(p.startedWith, fmt.Sprintf("postgres did not accept connections and has said nothing for %d s", int(silent.Seconds())))
+	return m.stop(supervisor.Immediate)
+}
+
+// lastFatal is the last reason for which the server, or one of its processes, ended. Written by the log's goroutines.
+type lastFatal struct {
+	mu      sync.Mutex
+	message string
+	// gone: the leader said that WAL which this standby needs is gone, or that their histories differ.
+	gone   string
+	goneAt time.Time
+}
+
+func (f *lastFatal) see(entry logs.Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone == "" && unfollowable(entry.Message) {
+		f.gone, f.goneAt = entry.Message, time.Now()
+	}
+	if entry.Fatal() && (entry.BackendType == "" || entry.BackendType == "postmaster" || entry.BackendType == "startup") {
+		f.message = entry.Message
+	}
+}
+
+func (f *lastFatal) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.message, f.gone = "", ""
+}
+
+func (f *lastFatal) last() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.message == "" {
+		return "it said nothing"
+	}
+	return f.message
+}
+
+// followed forgets that the leader refused.
+func (f *lastFatal) followed() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = ""
+}
+
+// unfollowed is when the leader first could not be followed, and why; zero while nothing tells so.
+func (f *lastFatal) unfollowed() (at time.Time, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone == "" {
+		return time.Time{}, ""
+	}
+	return f.goneAt, f.gone
+}

@@ -1,0 +1,127 @@
+package instance
+
+import (
+	"errors"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/api"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+// stoppingAction stands in for a decision once PID 1 was asked to end.
+const stoppingAction election.Action = "Stopping"
+
+// publish makes a status of what the loop knows now.
+func (m *Manager) publish() {
+	status := instanceapi.Status{
+		Instance: m.options.Instance, Cluster: m.options.Cluster, Namespace: m.options.Namespace,
+		Address: m.options.PodIP, Node: m.options.Node,
+		Volume:                m.volumeReport(),
+		Manager:               instanceapi.Manager{Version: m.options.Version, Hash: m.hash, StartedAt: m.startedAt},
+		Postgres:              m.postgresStatus(),
+		ConfigurationRevision: m.configuration.revision(),
+		Rejected:              m.configuration.rejection(),
+		Certificates:          m.certificates.Report(),
+	}
+	status.State, status.WaitReason, status.Message = m.state()
+	o := m.process.observation
+	serving := o != nil && m.process.open && !m.process.stopping() && m.decision.Action != stoppingAction
+	status.Ready = serving
+	status.Leader = serving && m.process.primary && !o.InRecovery && m.lease.record.Holder == m.options.Instance
+	m.published.Store(&status)
+}
+
+// state is what the instance is doing, in one word, for what it waits, and a message for people.
+func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
+	p := &m.process
+	switch {
+	case m.decision.Action == stoppingAction:
+		return instanceapi.StateStopping, "", ""
+	case m.job != nil:
+		return m.job.state, "", m.job.message
+	case p.stopping() && !p.restarting:
+		return instanceapi.StateStopping, "", m.problem
+	case p.restarting:
+		return instanceapi.StateRestarting, "", m.problem
+	case p.running() && p.observation == nil:
+		return instanceapi.StateRecovering, "", m.problem
+	case p.running() && p.primary && p.open:
+		return instanceapi.StateRunning, "", m.problem
+	case p.running() && p.primary, p.running() && m.decision.Action == election.Promote:
+		return instanceapi.StateRecovering, "", m.problem
+	case p.running() && m.decision.Action == election.Follow && p.observation.Streaming:
+		return instanceapi.StateStreaming, "", m.problem
+	case p.running() && m.decision.Action == election.Follow:
+		return instanceapi.StateFollowing, "", m.problem
+	case m.decision.Action == election.Wait:
+		return instanceapi.StateWaiting, m.decision.WaitReason, m.decision.Message
+	case p.running():
+		return instanceapi.StateFollowing, m.decision.WaitReason, joined(m.decision.Message, m.problem)
+	case p.failures > 0:
+		return instanceapi.StateFailed, "", joined("PostgreSQL ended by itself: "+m.fatal.last()+"; it is started again", m.problem)
+	}
+	return instanceapi.StateStarting, "", m.problem
+}
+
+func joined(first, second string) string {
+	if first == "" || second == "" {
+		return first + second
+	}
+	return first + "; " + second
+}
+
+func (m *Manager) postgresStatus() *instanceapi.Postgres {
+	p := &m.process
+	if !p.running() {
+		return nil
+	}
+	status := &instanceapi.Postgres{PID: p.postmaster.PID, StartedAt: p.postmaster.StartedAt, Version: m.version, PendingRestart: p.pending}
+	o := p.observation
+	if o == nil {
+		status.InRecovery = true
+		return status
+	}
+	status.InRecovery, status.Timeline, status.Position = o.InRecovery, o.Timeline, m.position().String()
+	status.StandbySensitive = o.StandbySensitive
+	if o.InRecovery {
+		status.ReplayPosition = o.Replayed.String()
+	}
+	for _, replica := range o.Replicas {
+		status.Replicas = append(status.Replicas, instanceapi.Replica{
+			Instance: replica.Instance, Incarnation: replica.Incarnation, State: replica.State,
+			Flushed: replica.Flushed.String(), Replayed: replica.Replayed.String(), LagBytes: m.position().Sub(replica.Flushed),
+		})
+	}
+	return status
+}
+
+// stuckAfter is how long the loop may not turn before the kubelet is told. It never waits for the Kubernetes API or for a new
+// connection to the server longer than their time-outs, all of them together less than this.
+const stuckAfter = 45 * time.Second
+
+func (m *Manager) live() (bool, string) {
+	since := time.Since(time.Unix(0, m.turnedAt.Load()))
+	if since > stuckAfter {
+		return false, "the instance manager's loop has not turned for " + since.Round(time.Second).String()
+	}
+	return true, "ok"
+}
+
+func (m *Manager) ready() (bool, string) {
+	status := m.Status()
+	return status.Ready, joined(string(status.State), status.Message)
+}
+
+func (m *Manager) started() (bool, string) {
+	status := m.Status()
+	return status.State != instanceapi.StateStarting, string(status.State)
+}
+
+// turnTime is now, as the loop sees it.
+func (m *Manager) turnTime() time.Time { return time.Unix(0, m.turnedAt.Load()) }
+
+func asRefusal(err error) (*api.Refusal, bool) {
+	var refusal *api.Refusal
+	return refusal, errors.As(err, &refusal)
+}

@@ -1,0 +1,94 @@
+// Package supervisor is what PID 1 does: it starts, stops and adopts the
+// postmaster, and reaps every orphan that the kernel hands to it.
+//
+// children.go keeps the exits of our own children apart from those of orphans,
+// postmaster.go is the one child that matters, pidfile.go reads what it says of itself.
+package supervisor
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// Children are the processes that this program started itself and waits for. All others that end
+// as children of PID 1 are orphans, whose exit only Reap collects.
+type Children struct {
+	mu  sync.Mutex
+	own map[int]bool
+}
+
+// NewChildren knows of none.
+func NewChildren() *Children { return &Children{own: map[int]bool{}} }
+
+// Run starts a command and waits for its end.
+func (c *Children) Run(cmd *exec.Cmd) error {
+	if err := c.start(cmd); err != nil {
+		return err
+	}
+	defer c.forget(cmd.Process.Pid)
+	return cmd.Wait()
+}
+
+// start holds the lock until the PID is noted, so that Reap cannot take the exit of a command that ends at once.
+func (c *Children) start(cmd *exec.Cmd) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.own[cmd.Process.Pid] = true
+	return nil
+}
+
+func (c *Children) note(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.own[pid] = true
+}
+
+func (c *Children) forget(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.own, pid)
+}
+
+// Reap collects every orphan that has ended, and leaves our own children to those who wait for them. It is called
+// on SIGCHLD, and now and then, since one signal may stand for several.
+func (c *Children) Reap() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, pid := range zombies(os.Getpid()) {
+		if c.own[pid] {
+			continue
+		}
+		var status syscall.WaitStatus
+		_, _ = syscall.Wait4(pid, &status, syscall.WNOHANG, nil) // ECHILD: somebody collected it, which is all that is wanted
+	}
+}
+
+// zombies are the children of parent that have ended and were not collected.
+func zombies(parent int) []int {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
+	var pids []int
+	for _, file := range stats {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue // gone in between
+		}
+		// pid (comm) state ppid …; comm may hold anything, also blanks and parentheses.
+		end := strings.LastIndexByte(string(content), ')')
+		fields := strings.Fields(string(content[end+1:]))
+		if end < 0 || len(fields) < 2 || fields[0] != "Z" || fields[1] != strconv.Itoa(parent) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

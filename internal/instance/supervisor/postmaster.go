@@ -1,0 +1,123 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// Mode of a shutdown; the names are PostgreSQL's.
+type Mode int
+
+// Modes of a shutdown, each harder than the one before.
+const (
+	// Fast ends sessions, writes a checkpoint, and streams it.
+	Fast Mode = iota + 1
+	// Immediate ends everything without a checkpoint: recovery follows at the next start.
+	Immediate
+	// Kill is for a postmaster that does not even take Immediate.
+	Kill
+)
+
+func (m Mode) String() string {
+	return map[Mode]string{Fast: "fast", Immediate: "immediate", Kill: "kill"}[m]
+}
+
+func (m Mode) signal() syscall.Signal {
+	switch m {
+	case Fast:
+		return syscall.SIGINT
+	case Immediate:
+		return syscall.SIGQUIT
+	}
+	return syscall.SIGKILL
+}
+
+// Postmaster is a running server, or one that has ended.
+type Postmaster struct {
+	PID       int
+	StartedAt time.Time
+
+	process *os.Process
+	ended   chan struct{}
+	state   *os.ProcessState // once ended
+	asked   Mode             // the hardest stop that was asked for
+}
+
+// StartPostmaster starts the server; it does not wait until it accepts connections.
+func (c *Children) StartPostmaster(cmd *exec.Cmd, now time.Time) (*Postmaster, error) {
+	if err := c.start(cmd); err != nil {
+		return nil, fmt.Errorf("starting postgres: %w", err)
+	}
+	return c.watch(cmd.Process, now), nil
+}
+
+// AdoptPostmaster takes over a server that this process started before it replaced itself by exec: its child still.
+func (c *Children) AdoptPostmaster(pid int, startedAt time.Time) (*Postmaster, error) {
+	c.note(pid)
+	process, err := os.FindProcess(pid)
+	if err == nil {
+		err = process.Signal(syscall.Signal(0))
+	}
+	if err != nil {
+		c.forget(pid)
+		return nil, fmt.Errorf("adopting postgres, process %d: %w", pid, err)
+	}
+	return c.watch(process, startedAt), nil
+}
+
+func (c *Children) watch(process *os.Process, startedAt time.Time) *Postmaster {
+	p := &Postmaster{PID: process.Pid, StartedAt: startedAt, process: process, ended: make(chan struct{})}
+	go func() {
+		p.state, _ = process.Wait() // an error leaves no state, which Exit tells
+		c.forget(process.Pid)
+		close(p.ended)
+	}()
+	return p
+}
+
+// Ended is closed once the server has ended.
+func (p *Postmaster) Ended() <-chan struct{} { return p.ended }
+
+// HasEnded tells whether it has.
+func (p *Postmaster) HasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Exit tells in words how it ended; only once it has.
+func (p *Postmaster) Exit() string {
+	if p.state == nil {
+		return "ended in an unknown way"
+	}
+	return p.state.String()
+}
+
+// Asked is the hardest stop that was asked for, 0 for none: an end without it came by itself.
+func (p *Postmaster) Asked() Mode { return p.asked }
+
+// Stop asks for a shutdown, unless one as hard was asked for before. It does not wait.
+func (p *Postmaster) Stop(mode Mode) error {
+	if p.asked >= mode {
+		return nil
+	}
+	p.asked = mode
+	return p.signal(mode.signal())
+}
+
+// Reload asks it to read its configuration files again.
+func (p *Postmaster) Reload() error { return p.signal(syscall.SIGHUP) }
+
+func (p *Postmaster) signal(signal syscall.Signal) error {
+	if err := p.process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("sending %v to postgres: %w", signal, err)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package instance
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/api"
+	"github.com/timonier-io/timonier/internal/instance/logs"
+	"github.com/timonier-io/timonier/internal/instance/volumes"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+// An upgrade replaces this program by exec: same process, so the server stays its child and never notices. What the
+// next program image must know is in the handover file, and the log's pipes stay open. A new program that crashes at its
+// start takes PID 1 with it, and so the container is restarted, with the database: it is run once for its version before it is trusted.
+
+// handover is what one program image leaves to the next.
+type handover struct {
+	// Process is this process's identity in time: a file that an earlier process left is worthless.
+	Process    string           `json:"process"`
+	Postmaster int              `json:"postmaster,omitempty"`
+	StartedAt  time.Time        `json:"startedAt"`
+	Primary    bool             `json:"primary"`
+	Attached   bool             `json:"attached"`
+	Open       bool             `json:"open"`
+	Revision   string           `json:"revision"`
+	Highest    int64            `json:"highest"`
+	Led        *election.Record `json:"led,omitempty"`
+	Logs       logs.Handover    `json:"logs"`
+}
+
+// Replace takes another build of this program in, checks it, and puts it into this one's place on disk. then executes it.
+func (m *Manager) Replace(ctx context.Context, program io.Reader, hash string) (reply instanceapi.BinaryReply, then func(), err error) {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	file := m.options.Program + ".new"
+	received, err := receive(file, program)
+	if err != nil {
+		return reply, nil, err
+	}
+	if !strings.EqualFold(received, hash) {
+		return reply, nil, errors.Join(api.Rejected(fmt.Sprintf("received a program with the SHA-256 %s, but %q was announced", received, hash)), os.Remove(file))
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	check := exec.CommandContext(ctx, file, "version")
+	if err := m.children.Run(check); err != nil {
+		return reply, nil, errors.Join(api.Rejected("the received program does not run: "+err.Error()), os.Remove(file))
+	}
+	if err := m.do(ctx, m.mayReplace); err != nil {
+		return reply, nil, errors.Join(err, os.Remove(file))
+	}
+	if err := volumes.Rename(file, m.options.Program); err != nil {
+		return reply, nil, fmt.Errorf("putting the new program into its place: %w", err)
+	}
+	return instanceapi.BinaryReply{Hash: received}, func() {
+		time.Sleep(50 * time.Millisecond) // the answer goes out
+		if err := m.do(context.Background(), m.execute); err != nil {
+			m.log.Error("the new program was not executed; this one goes on", "error", err.Error())
+		}
+	}, nil
+}
+
+// mayReplace refuses while something is under way that the next program image could not go on with.
+func (m *Manager) mayReplace() error {
+	p := &m.process
+	switch {
+	case m.job != nil:
+		return api.Busy("a " + m.job.name + " is under way; try again when it is done")
+	case p.running() && (p.observation == nil || p.stopping() || p.promoting):
+		return api.Busy("postgres is being started, stopped or promoted; try again when that is done")
+	}
+	return nil
+}
+
+func receive(file string, program io.Reader) (hash string, err error) {
+	target, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	if err != nil {
+		return "", fmt.Errorf("receiving a program: %w", err)
+	}
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(target, sum), program)
+	if err = errors.Join(err, target.Chmod(0o755), target.Close()); err != nil {
+		return "", errors.Join(fmt.Errorf("receiving a program: %w", err), os.Remove(file))
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// execute replaces the running program. It returns only where that failed.
+func (m *Manager) execute() error {
+	if err := m.mayReplace(); err != nil {
+		return err
+	}
+	p := &m.process
+	state := handover{
+		Process: processIdentity(), Primary: p.primary, Attached: p.attached, Open: p.open,
+		Revision: p.startedWith, Highest: m.highest, Led: m.leading.record,
+	}
+	if p.running() {
+		state.Postmaster, state.StartedAt = p.postmaster.PID, p.postmaster.StartedAt
+	}
+	m.log.Info("replacing this program; postgres goes on", "postgres", state.Postmaster)
+	var err error
+	if state.Logs, err = m.stream.HandOver(); err != nil {
+		return err
+	}
+	content, err := json.Marshal(state)
+	if err == nil {
+		err = volumes.WriteFile(m.options.handoverFile(), content, 0o600)
+	}
+	if err == nil {
+		m.sink.Flush(time.Second)
+		err = syscall.Exec(m.options.Program, os.Args, os.Environ())
+	}
+	// Still this program: it goes on reading the log where it stopped.
+	stream, errLogs := logs.TakeOver(m.options.logDirectory(), state.Logs, m.sink, m.fatal.see, time.Now)
+	if errLogs == nil {
+		m.stream = stream
+	}
+	return errors.Join(err, errLogs, os.Remove(m.options.handoverFile()))
+}
+
+// readHandover reads what the program image before this one left; nil where there was none in this process.
+func (m *Manager) readHandover() (*handover, error) {
+	content, err := os.ReadFile(m.options.handoverFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = os.Remove(m.options.handoverFile())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the handover: %w", err)
+	}
+	var state handover
+	if err := json.Unmarshal(content, &state); err != nil {
+		return nil, fmt.Errorf("reading the handover: %w", err)
+	}
+	if state.Process != processIdentity() {
+		return nil, nil // a container that died before it read this
+	}
+	return &state, nil
+}
+
+// adopt goes on with the server of the program image before this one.
+func (m *Manager) adopt(state *handover) {
+	if state == nil {
+		return
+	}
+	m.highest, m.leading.record = state.Highest, state.Led
+	if state.Postmaster == 0 {
+		return
+	}
+	postmaster, err := m.children.AdoptPostmaster(state.Postmaster, state.StartedAt)
+	if err != nil {
+		m.log.Error("postgres is not there any more", "error", err.Error())
+		return
+	}
+	m.process = process{
+		postmaster: postmaster, primary: state.Primary, attached: state.Attached, open: state.Open,
+		startedWith: state.Revision, renewed: state.Primary, roles: state.Open, accepted: true,
+	}
+	// Without a running server this is read before every decision; now it has to be read beside it, once.
+	if m.contents, err = m.options.Volumes.Inspect(context.Background(), m.programs.ControlData); err != nil {
+		m.log.Error("the volumes cannot be read", "error", err.Error())
+	}
+	if _, err := m.readVersion(context.Background()); err != nil {
+		m.log.Error("the version of PostgreSQL is not known", "error", err.Error())
+	}
+	m.log.Info("postgres adopted", "pid", postmaster.PID, "primary", state.Primary)
+}
+
+// processIdentity is the PID with the moment at which the process began; exec changes neither.
+func processIdentity() string {
+	content, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return ""
+	}
+	// Past “pid (comm) ”, start time is the 20th field; comm may change with exec.
+	fields := strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
+	const startTime = 19
+	if len(fields) <= startTime {
+		return ""
+	}
+	return fmt.Sprintf("%d@%s", os.Getpid(), fields[startTime])
+}
+
+func fileHash(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
