@@ -70,7 +70,26 @@ func (a Applier) Apply(ctx context.Context, owner Owner, desired runtime.ApplyCo
 		// so that one made by somebody else in between is not taken.
 		options = append(options, client.ForceOwnership)
 	}
-	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), options...); err != nil {
+	answer := want.DeepCopy()
+	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(answer), options...)
+	if current != nil && (apierrors.IsInvalid(err) || (err == nil && !contains(want.Object, answer.Object))) {
+		return a.replace(ctx, want)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
+	}
+	return nil
+}
+
+// replace puts our lists in place of those that somebody else added to. Server-side apply would keep both: a port of a
+// Service that was changed is another port to it.
+func (a Applier) replace(ctx context.Context, want *unstructured.Unstructured) error {
+	content, err := want.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("writing %s %s: %w", want.GetKind(), want.GetName(), err)
+	}
+	target := want.DeepCopy()
+	if err := a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, content), client.FieldOwner(a.FieldOwner)); err != nil {
 		return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
 	}
 	return nil

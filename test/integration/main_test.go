@@ -67,5 +67,9 @@ func run(m *testing.M) (code int, err error) {
 	if err := server.client.Create(context.Background(), namespace("shop")); err != nil {
 		return 0, fmt.Errorf("creating a namespace: %w", err)
 	}
-	return m.Run(), nil
+	code = m.Run()
+	if stopOperator != nil {
+		stopOperator()
+	}
+	return code, nil
 }

@@ -64,15 +64,24 @@ func (r *Reconciler) ensureClaims(ctx context.Context, s *scope, name string) er
 				return err
 			}
 		} else {
-			// Immutable, but for the size, which may already be larger.
-			claim.Spec = corev1ac.PersistentVolumeClaimSpec().WithResources(
-				corev1ac.VolumeResourceRequirements().WithRequests(existing.Spec.Resources.Requests))
+			claim.Spec = specOf(existing, claim.Spec)
 		}
 		if err := r.applier().Apply(ctx, s.owner, claim); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// specOf an existing claim, as far as it is ours: it is immutable but for the size, which may already be larger, and a
+// volume that was retained may have been made with another class.
+func specOf(existing *corev1.PersistentVolumeClaim, wanted *corev1ac.PersistentVolumeClaimSpecApplyConfiguration) *corev1ac.PersistentVolumeClaimSpecApplyConfiguration {
+	spec := corev1ac.PersistentVolumeClaimSpec().WithAccessModes(existing.Spec.AccessModes...).
+		WithResources(corev1ac.VolumeResourceRequirements().WithRequests(existing.Spec.Resources.Requests))
+	if wanted.StorageClassName != nil && existing.Spec.StorageClassName != nil {
+		spec.WithStorageClassName(*existing.Spec.StorageClassName)
+	}
+	return spec
 }
 
 // mayCreateClaim tells why a missing volume is not made: the data of the only instance that has it must not be

@@ -149,8 +149,9 @@ func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresCl
 func (r *Reconciler) writeStatus(ctx context.Context, cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) error {
 	patched := cluster.DeepCopy()
 	patched.Status = status
-	if err := r.Client.Status().Patch(ctx, patched, client.MergeFrom(cluster), client.FieldOwner(fieldOwner)); err != nil {
-		return fmt.Errorf("writing the status: %w", client.IgnoreNotFound(err))
+	err := r.Client.Status().Patch(ctx, patched, client.MergeFrom(cluster), client.FieldOwner(fieldOwner))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status: %w", err)
 	}
 	return nil
 }
