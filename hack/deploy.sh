@@ -27,9 +27,11 @@ resources: [../../config/default]
 images:
   - {name: $local, newName: $image, newTag: dev}
 patches:
-  - target: {kind: Deployment, name: timonier-operator}
-    patch: |
-      - {op: add, path: /spec/template/metadata/annotations, value: {timonier.io/image-digest: "$digest"}}
+  - patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: timonier-operator, namespace: timonier-system}
+      spec: {template: {metadata: {annotations: {timonier.io/image-digest: "$digest"}}}}
 YAML
 hack/step.sh "installing the operator" kubectl apply --server-side -k "$overlay"
 HINT="see why: kubectl -n timonier-system describe pods; kubectl -n timonier-system logs deploy/timonier-operator" \
