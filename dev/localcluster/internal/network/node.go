@@ -41,7 +41,11 @@ func makeNode(ctx context.Context, number int, netns, link string) error {
 	if err := ip(ctx, netns, "link set lo up",
 		"addr add "+layout.NodeAddress(number)+layout.NodePrefix+" dev eth0",
 		"link set eth0 up",
-		"route add default via "+layout.HostAddress,
+		// There is nothing beyond the host. Saying so at once beats letting programs wait. What
+		// kube-proxy redirects must have a route all the same, as it is looked at afterwards.
+		"route add unreachable default",
+		"route add "+layout.Services+" via "+layout.HostAddress,
+		"route add "+layout.LoadBalancers+" via "+layout.HostAddress,
 	); err != nil {
 		return err
 	}

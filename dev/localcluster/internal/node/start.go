@@ -26,25 +26,45 @@ func (n Node) Start(ctx context.Context, nodes int, images []string, waitForAPI 
 		return err
 	}
 	for _, p := range n.Processes() {
-		if spawn.Alive(p.Unit, p.Name) {
-			continue
-		}
-		if p.Name == Kubelet {
-			if err := waitForAPI(ctx); err != nil {
+		if !spawn.Alive(p.Unit, p.Name) {
+			if p.Name == Kubelet {
+				if err := waitForAPI(ctx); err != nil {
+					return err
+				}
+			}
+			if err := spawn.Start(p); err != nil {
 				return err
 			}
 		}
-		if err := spawn.Start(p); err != nil {
-			return err
+		if p.Name == Containerd {
+			// The images come before the kubelet, or its first pods would fail and back off.
+			if err := n.loadOnce(ctx, p, images); err != nil {
+				return err
+			}
 		}
-		if p.Name != Containerd {
+	}
+	return nil
+}
+
+// loadOnce loads the images that the node does not have yet in this version. Whether containerd runs
+// tells nothing about that: an `up` may have been killed in between.
+func (n Node) loadOnce(ctx context.Context, containerd spawn.Process, images []string) error {
+	for _, archive := range images {
+		info, err := os.Stat(archive)
+		if err != nil {
+			return fmt.Errorf("loading an image: %w", err)
+		}
+		mark, version := "loaded/"+filepath.Base(archive), info.ModTime().String()
+		if loaded, err := os.ReadFile(n.disk(mark)); err == nil && string(loaded) == version {
 			continue
 		}
-		// The images come before the kubelet, or its first pods would fail and back off.
-		if err := spawn.Wait(ctx, p, n.containerdAnswers); err != nil {
+		if err := spawn.Wait(ctx, containerd, n.containerdAnswers); err != nil {
 			return err
 		}
-		if err := n.Load(ctx, images...); err != nil {
+		if err := n.Load(ctx, archive); err != nil {
+			return err
+		}
+		if err := n.write(mark, version); err != nil {
 			return err
 		}
 	}

@@ -93,10 +93,14 @@ func Start(p Process) error {
 	return cmd.Process.Release()
 }
 
-// Run runs a program in a node's namespaces, outside of the node's cgroup, and returns what it
-// printed.
+// Run runs a program on a node and returns what it printed. It is in the node's cgroup like the
+// daemons, so that it ends with the node even when the command that runs it was killed.
 func Run(ctx context.Context, node string, stdin *os.File, command ...string) (string, error) {
-	cmd, err := self(Process{Node: node, Unit: node, Command: command})
+	leaf, err := cgroup.Leaf(node, "commands")
+	if err != nil {
+		return "", err
+	}
+	cmd, err := self(Process{Node: node, Unit: node, Command: command, Leaf: leaf})
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/timonier-io/timonier/dev/localcluster/test/testcluster"
 )
 
 // snapshot is everything of a machine that a cluster could leave behind, as sets of lines.
@@ -22,18 +24,19 @@ var commands = map[string]string{
 	"addresses":        "ip -brief address | awk '{print $1, $3, $4}'",
 	"routes":           "ip route show table all | grep -v '^fe80\\|^ff00\\|expires'",
 	"named namespaces": "ip netns list",
-	"mounts":           "awk '{print $5}' /proc/self/mountinfo",
-	"loop devices":     "losetup --list --noheadings --output BACK-FILE",
-	"nftables rules":   "nft list ruleset",
-	"iptables rules":   "iptables-save | grep -v '^#'; ip6tables-save | grep -v '^#'",
-	"kernel settings":  "sysctl vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops kernel.keys.root_maxkeys kernel.keys.root_maxbytes net.ipv4.ip_forward net.netfilter.nf_conntrack_max 2>/dev/null",
-	"files in /run":    "ls -d /run/* /run/netns/* 2>/dev/null",
-	"directories":      "ls -d /var/lib/kubelet /var/lib/cni /etc/cni/net.d /var/log/pods /var/log/containers 2>/dev/null",
+	// Whoever builds a root file system meanwhile mounts things below /tmp; a cluster does not.
+	"mounts":          "awk '{print $5}' /proc/self/mountinfo | grep -v ^/tmp/",
+	"loop devices":    "losetup --list --noheadings --output BACK-FILE",
+	"nftables rules":  "nft list ruleset",
+	"iptables rules":  "iptables-save | grep -v '^#'; ip6tables-save | grep -v '^#'",
+	"kernel settings": "sysctl vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops kernel.keys.root_maxkeys kernel.keys.root_maxbytes net.ipv4.ip_forward net.netfilter.nf_conntrack_max 2>/dev/null",
+	"files in /run":   "ls -d /run/* /run/netns/* 2>/dev/null",
+	"directories":     "ls -d /var/lib/kubelet /var/lib/cni /etc/cni/net.d /var/log/pods /var/log/containers 2>/dev/null",
 }
 
 func takeSnapshot(t *testing.T) snapshot {
 	t.Helper()
-	s := snapshot{"cgroups": cgroups(), "processes": processes(t), "namespaces": namespaces()}
+	s := snapshot{"cgroups": cgroups(), "processes": processes(t), "network namespaces": namespaces()}
 	for what, command := range commands {
 		out, _ := exec.Command("sh", "-c", command).Output() // an empty list makes grep and ls fail
 		s[what] = strings.Split(strings.TrimSpace(string(out)), "\n")
@@ -47,6 +50,9 @@ func (s snapshot) leftovers(later snapshot) []string {
 	for what, lines := range later {
 		for _, line := range lines {
 			if !slices.Contains(s[what], line) {
+				if strings.HasPrefix(line, "net:") {
+					line += ", in which is " + inhabitants(line)
+				}
 				left = append(left, fmt.Sprintf("%s: %s", what, line))
 			}
 		}
@@ -66,37 +72,50 @@ func cgroups() []string {
 	return found
 }
 
-// processes lists those that are part of a cluster by the program they run, zombies included. Others
-// come and go on a machine that is used.
+// processes lists those that are part of a cluster by what they run, zombies included. Others come and
+// go on a machine that is used, and so may an API server or etcd of somebody's integration test.
 func processes(t *testing.T) []string {
 	t.Helper()
-	names := []string{"etcd", "kube", "containerd", "coredns", "pause", "localcluster", "busybox"}
-	files, err := filepath.Glob("/proc/[0-9]*/comm")
+	folders, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var found []string
-	for _, file := range files {
-		comm, _ := os.ReadFile(file)
-		for _, name := range names {
-			if strings.HasPrefix(string(comm), name) {
-				found = append(found, filepath.Base(filepath.Dir(file))+" "+strings.TrimSpace(string(comm)))
-			}
+	for _, folder := range folders {
+		comm, _ := os.ReadFile(filepath.Join(folder, "comm"))
+		args, _ := os.ReadFile(filepath.Join(folder, "cmdline"))
+		ours := strings.Contains(string(args), filepath.Join(testcluster.Dir(), "cluster"))
+		for _, name := range []string{"containerd", "coredns", "pause", "localcluster"} {
+			ours = ours || strings.HasPrefix(string(comm), name)
+		}
+		if ours {
+			found = append(found, fmt.Sprintf("%s %s: %s", filepath.Base(folder), strings.TrimSpace(string(comm)), args))
 		}
 	}
 	return found
 }
 
-// namespaces lists the network and mount namespaces that any process is in.
+// namespaces lists the network namespaces that any process is in.
 func namespaces() []string {
 	var found []string
-	for _, kind := range []string{"net", "mnt"} {
-		links, _ := filepath.Glob("/proc/[0-9]*/ns/" + kind)
-		for _, link := range links {
-			if target, err := os.Readlink(link); err == nil && !slices.Contains(found, target) {
-				found = append(found, target)
-			}
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/net")
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && !slices.Contains(found, target) {
+			found = append(found, target)
 		}
 	}
 	return found
+}
+
+// inhabitants lists the programs in a network namespace, to tell whose it is.
+func inhabitants(namespace string) string {
+	var found []string
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/net")
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && target == namespace {
+			args, _ := os.ReadFile(filepath.Join(filepath.Dir(link), "../cmdline"))
+			found = append(found, strings.ReplaceAll(string(args), "\x00", " "))
+		}
+	}
+	return strings.Join(found, "; ")
 }
