@@ -39,5 +39,6 @@ func optionsFrom(environment func(string) string) (instance.Options, error) {
 		options.Volumes.WAL = pathWAL
 	}
 	options.ProgramDirectory = programs.Find(options.Major)
+	options.Step = crashPoint(environment)
 	return options, nil
 }

@@ -1,0 +1,32 @@
+//go:build integration
+
+package instance
+
+import (
+	"crypto/x509"
+	"testing"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+type x509Certificate = x509.Certificate
+
+func TestTheMarkedInstanceCreatesTheSystemAndServes(t *testing.T) {
+	w := newWorld(t, 1)
+	w.createLease(true)
+	first := w.start(1)
+	first.configure()
+	first.becomes(instanceapi.StateRunning)
+	status := first.status()
+	if !status.Leader || !status.Ready {
+		t.Errorf("it runs, but is not ready as leader: %+v", status)
+	}
+	record := w.record()
+	if record.Holder != "shop-1" || record.System != status.Volume.SystemIdentifier || record.Term != 1 || record.Timeline != 1 {
+		t.Errorf("the Lease says %+v", record)
+	}
+	w.eventually("the leader is in both slices", func() bool {
+		return w.serving(naming.PrimaryService(clusterName)) == "shop-1" && w.serving(naming.ReplicaService(clusterName)) == "shop-1"
+	})
+}

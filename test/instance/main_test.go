@@ -1,0 +1,105 @@
+//go:build integration
+
+package instance
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The test network: one bridge, on which the API server listens, and an address for each instance.
+const (
+	bridge        = "timtest0"
+	bridgeAddress = "10.213.77.1"
+	apiPort       = 16443
+)
+
+// env is what all tests share.
+var env struct {
+	directory string
+	rootfs    string
+	program   string // built with crash points
+	program2  string // the same as another version
+	api       *apiServer
+}
+
+// story shows the instances' logs also of tests that pass.
+var story = flag.Bool("story", false, "show what the instances logged")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "test/instance:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if os.Getuid() != 0 {
+		return 1, fmt.Errorf("these tests make namespaces and mounts; run them as root")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return 1, err
+	}
+	env.rootfs = filepath.Join(root, ".local", "images", "postgres.rootfs")
+	if _, err := os.Stat(env.rootfs); err != nil {
+		return 1, fmt.Errorf("the PostgreSQL image's root file system is missing; make it with `make -C images`: %w", err)
+	}
+	if env.directory, err = os.MkdirTemp("", "timonier-instance-"); err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(env.directory)
+	if err := os.Chmod(env.directory, 0o755); err != nil {
+		return 1, err
+	}
+	if env.program, err = build("1.0.0-test"); err != nil {
+		return 1, err
+	}
+	if env.program2, err = build("1.0.1-test"); err != nil {
+		return 1, err
+	}
+	if err := network(); err != nil {
+		return 1, err
+	}
+	defer shell("ip link delete " + bridge)
+	env.api, err = startAPIServer(filepath.Join(root, ".local", "bin"), filepath.Join(env.directory, "api"))
+	if err != nil {
+		return 1, err
+	}
+	defer env.api.stop()
+	return m.Run(), nil
+}
+
+func build(version string) (string, error) {
+	target := filepath.Join(env.directory, "timonier-instance-"+version)
+	cmd := exec.Command("go", "build", "-tags=crashpoints", "-ldflags=-X main.version="+version, "-o", target, "../../cmd/timonier-instance")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the instance manager: %w: %s", err, output)
+	}
+	return target, nil
+}
+
+func network() error {
+	_ = shell("ip link delete " + bridge) // left by a run that was killed
+	return shell(fmt.Sprintf("ip link add %s type bridge && ip address add %s/24 dev %s && ip link set %s up", bridge, bridgeAddress, bridge, bridge))
+}
+
+func shell(command string) error {
+	output, err := exec.Command("sh", "-c", command).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", command, err, output)
+	}
+	return nil
+}
+
+// podAddress of the n-th instance of the test that runs.
+func podAddress(n int) string { return net.IPv4(10, 213, 77, byte(10+n)).String() }
