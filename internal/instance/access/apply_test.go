@@ -1,0 +1,475 @@
+//go:build integration
+
+package access_test
+
+import (
+	"context"
+	"crypto/rand"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/timonier-io/timonier/internal/instance/access"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
+	"github.com/timonier-io/timonier/internal/postgres/pgtest"
+)
+
+// server with what Apply needs, and shorthands.
+type server struct {
+	*pgtest.Server
+	t    *testing.T
+	conn *pgx.Conn
+}
+
+func start(t *testing.T, programs pgtest.Programs, settings map[string]string) server {
+	t.Helper()
+	s := pgtest.Run(t, programs, pgtest.Options{Settings: settings})
+	return server{s, t, s.Conn(t, "postgres", "postgres")}
+}
+
+func (s server) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	return s.Connect(ctx, "postgres", database)
+}
+
+func (s server) apply(desired instanceapi.Access) instanceapi.AccessReport {
+	s.t.Helper()
+	report, err := access.Apply(s.t.Context(), s.connect, desired)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return report
+}
+
+// in runs statements in a database, over a connection of their own.
+func (s server) in(database string, statements ...string) {
+	s.t.Helper()
+	conn, err := s.Connect(s.t.Context(), "postgres", database)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close(s.t.Context())
+	pgtest.Exec(s.t, conn, statements...)
+}
+
+func (s server) text(query string, arguments ...any) string {
+	s.t.Helper()
+	return pgtest.Value[string](s.t, s.conn, query, arguments...)
+}
+
+func (s server) hasRole(name string) bool {
+	s.t.Helper()
+	return pgtest.Value[bool](s.t, s.conn, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name)
+}
+
+func (s server) hasDatabase(name string) bool {
+	s.t.Helper()
+	return pgtest.Value[bool](s.t, s.conn, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name)
+}
+
+// find is what is said about an object; State is "" where nothing is.
+func find(reports []instanceapi.ObjectReport, name string) instanceapi.ObjectReport {
+	for _, r := range reports {
+		if r.Name == name {
+			return r
+		}
+	}
+	return instanceapi.ObjectReport{}
+}
+
+func expect(t *testing.T, reports []instanceapi.ObjectReport, name string, state instanceapi.ObjectState, words ...string) {
+	t.Helper()
+	r := find(reports, name)
+	if r.State != state {
+		t.Errorf("%s is %q (%s), want %q", name, r.State, r.Message, state)
+	}
+	for _, word := range words {
+		if !strings.Contains(r.Message, word) {
+			t.Errorf("%s: %q does not say %q", name, r.Message, word)
+		}
+	}
+}
+
+func role(name string) instanceapi.Role {
+	return instanceapi.Role{Name: name, Login: true, Inherit: true, ConnectionLimit: -1}
+}
+
+func absent(name string) instanceapi.Role { return instanceapi.Role{Name: name, Absent: true} }
+
+func newVerifier(t *testing.T, password string) string {
+	t.Helper()
+	v, err := postgres.SCRAMVerifier(password, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestRolesAndDatabasesAreMadeAsAsked(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		// What users set for applications must not hit Timonier.
+		s := start(t, programs, map[string]string{"default_transaction_read_only": "on", "idle_session_timeout": "200ms", "lock_timeout": "1", "statement_timeout": "0", "idle_in_transaction_session_timeout": "1"})
+		pgtest.Exec(t, s.conn, "SET default_transaction_read_only = off", "SET idle_session_timeout = 0")
+		app, report := role("app"), role("report-reader")
+		app.Verifier, app.CreateDB, app.ConnectionLimit = newVerifier(t, "secret"), true, 7
+		report.MemberOf, report.Login, report.BypassRLS = []string{"pg_read_all_data", "app"}, false, true
+		odd := role(`we"ird\; DROP ROLE app --'`)
+		desired := instanceapi.Access{
+			Roles: []instanceapi.Role{report, app, odd},
+			Databases: []instanceapi.Database{
+				{Name: "app", Owner: "app", Extensions: []string{"earthdistance", "pg_trgm", "plpgsql"}},
+				{Name: "odd-one", Owner: odd.Name},
+			},
+		}
+		if got := s.apply(desired); len(got.Roles)+len(got.Databases) > 0 {
+			t.Fatalf("%+v", got)
+		}
+		if got := s.text("SELECT rolcanlogin || ' ' || rolcreatedb || ' ' || rolconnlimit || ' ' || rolpassword FROM pg_authid WHERE rolname = 'app'"); got != "true true 7 "+app.Verifier {
+			t.Error(got)
+		}
+		if got := s.text("SELECT rolcanlogin || ' ' || rolbypassrls FROM pg_roles WHERE rolname = 'report-reader'"); got != "false true" {
+			t.Error(got)
+		}
+		if got := s.text("SELECT string_agg(roleid::regrole::text, ' ' ORDER BY roleid::regrole::text) FROM pg_auth_members WHERE member = '\"report-reader\"'::regrole"); got != "app pg_read_all_data" {
+			t.Error(got)
+		}
+		if got := s.text("SELECT string_agg(datname || ':' || pg_get_userbyid(datdba), ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'app' OR datname LIKE 'odd%'"); got != "app:app odd-one:"+odd.Name {
+			t.Error(got)
+		}
+		inApp := s.Conn(t, "app", "app")
+		pgtest.Exec(t, inApp, "SET idle_session_timeout = 0")
+		if got := pgtest.Value[string](t, inApp, "SELECT string_agg(extname || ':' || extnamespace::regnamespace, ' ' ORDER BY extname) FROM pg_extension"); got != "cube:public earthdistance:public pg_trgm:public plpgsql:pg_catalog" {
+			t.Error(got)
+		}
+
+		t.Run("and a second time nothing is written", func(t *testing.T) {
+			next := func() string { return s.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text") }
+			before := next()
+			if got := s.apply(desired); len(got.Roles)+len(got.Databases) > 0 {
+				t.Errorf("%+v", got)
+			}
+			if after := next(); after != before {
+				t.Errorf("transactions %s to %s have written", before, after)
+			}
+		})
+
+		t.Run("and changed as they change", func(t *testing.T) {
+			pgtest.Exec(t, s.conn, "ALTER ROLE app SUPERUSER", "ALTER ROLE app SET work_mem = '8MB'", "ALTER ROLE app VALID UNTIL '2099-01-01'")
+			app.Verifier, app.CreateDB, app.ConnectionLimit = newVerifier(t, "changed"), false, -1
+			report.MemberOf = []string{"app"}
+			changed := instanceapi.Access{Roles: []instanceapi.Role{app, report, odd},
+				Databases: []instanceapi.Database{{Name: "app", Owner: "report-reader"}, {Name: "odd-one", Owner: odd.Name}}}
+			if got := s.apply(changed); len(got.Roles)+len(got.Databases) > 0 {
+				t.Errorf("%+v", got)
+			}
+			if got := s.text("SELECT rolsuper || ' ' || rolcreatedb || ' ' || rolconnlimit || ' ' || (rolvaliduntil IS NOT NULL) || ' ' || rolpassword FROM pg_authid WHERE rolname = 'app'"); got != "false false -1 true "+app.Verifier {
+				t.Error(got)
+			}
+			if got := s.text("SELECT array_to_string(rolconfig, ',') FROM pg_roles WHERE rolname = 'app'"); got != "work_mem=8MB" {
+				t.Error(got)
+			}
+			if got := s.text("SELECT string_agg(roleid::regrole::text, ' ') FROM pg_auth_members WHERE member = '\"report-reader\"'::regrole"); got != "app" {
+				t.Error(got)
+			}
+			if got := s.text("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'"); got != "report-reader" {
+				t.Error(got)
+			}
+		})
+	})
+}
+
+func TestOneObjectsErrorDoesNotStopTheOthers(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		s := start(t, programs, nil)
+		bad, lost, mighty := role("bad"), role("lost"), role("mighty")
+		bad.ConnectionLimit = -5
+		lost.MemberOf = []string{"nobody", "pg_monitor"}
+		mighty.MemberOf = []string{"postgres", "pg_execute_server_program"}
+		clear := role("clear")
+		clear.Verifier = "a password in clear"
+		report := s.apply(instanceapi.Access{
+			Roles: []instanceapi.Role{bad, lost, mighty, clear, role("postgres"), role("timonier_monitor"), role("good"), absent("pg_monitor")},
+			Databases: []instanceapi.Database{
+				{Name: "a", Owner: "missing"}, {Name: "b", Owner: "good", Extensions: []string{"postgis", "hstore"}},
+				{Name: "template1", Owner: "good"}, {Name: "postgres", Absent: true, ConfirmDataLoss: "postgres"},
+			},
+		})
+		expect(t, report.Roles, "bad", instanceapi.ObjectFailed, "invalid connection limit")
+		expect(t, report.Roles, "lost", instanceapi.ObjectFailed, "nobody", "memberOf")
+		expect(t, report.Roles, "mighty", instanceapi.ObjectRefused, "postgres", "pg_execute_server_program")
+		expect(t, report.Roles, "clear", instanceapi.ObjectRefused, "SCRAM")
+		expect(t, report.Roles, "postgres", instanceapi.ObjectRefused, "belongs to")
+		expect(t, report.Roles, "timonier_monitor", instanceapi.ObjectRefused, "belongs to")
+		expect(t, report.Roles, "pg_monitor", instanceapi.ObjectRefused, "belongs to")
+		expect(t, report.Roles, "good", "")
+		expect(t, report.Databases, "a", instanceapi.ObjectFailed, "missing")
+		expect(t, report.Databases, "b", instanceapi.ObjectFailed, "postgis", "the image does not have it", "hstore, ")
+		expect(t, report.Databases, "template1", instanceapi.ObjectRefused, "belongs to")
+		expect(t, report.Databases, "postgres", instanceapi.ObjectRefused, "belongs to")
+		if s.hasRole("clear") || s.hasRole("timonier_monitor") {
+			t.Error("a role was made that must not be")
+		}
+		if got := s.text("SELECT string_agg(roleid::regrole::text, ' ') FROM pg_auth_members WHERE member::regrole::text IN ('lost', 'mighty')"); got != "pg_monitor" {
+			t.Error(got)
+		}
+		if n := pgtest.Value[int](t, s.Conn(t, "postgres", "b"), "SELECT count(*) FROM pg_extension WHERE extname = 'hstore'"); n != 1 {
+			t.Error("the extension after the missing one was not created")
+		}
+	})
+}
+
+func TestARoleThatOwnsAnythingStays(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		s := start(t, programs, nil)
+		s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("app"), role("reader"), role("free")},
+			Databases: []instanceapi.Database{{Name: "one", Owner: "app"}, {Name: "two", Owner: "postgres"}}})
+		s.in("two", "CREATE TABLE public.orders (id int)", "ALTER TABLE public.orders OWNER TO app", "GRANT SELECT ON public.orders TO reader", "INSERT INTO orders VALUES (1)",
+			"CREATE SCHEMA many AUTHORIZATION app", "SET ROLE app", "DO $$ BEGIN FOR i IN 1..20 LOOP EXECUTE format('CREATE TABLE many.t%s ()', i); END LOOP; END $$")
+		drop := instanceapi.Access{Roles: []instanceapi.Role{absent("app"), absent("reader"), absent("free"), absent("never-was")}}
+		report := s.apply(drop)
+		expect(t, report.Roles, "app", instanceapi.ObjectRefused, "23 objects", "database one", "in database two", "and 13 more", "REASSIGN OWNED BY \"app\"")
+		expect(t, report.Roles, "reader", instanceapi.ObjectRefused, "1 object: table public.orders (rights) in database two")
+		expect(t, report.Roles, "free", "")
+		expect(t, report.Roles, "never-was", "")
+		if !s.hasRole("app") || !s.hasRole("reader") || s.hasRole("free") {
+			t.Error("the wrong roles were dropped")
+		}
+		s.in("two", "REASSIGN OWNED BY app TO postgres", "DROP OWNED BY app", "DROP OWNED BY reader")
+		s.in("one", "REASSIGN OWNED BY app TO postgres", "DROP OWNED BY app")
+		report = s.apply(drop)
+		expect(t, report.Roles, "app", "")
+		expect(t, report.Roles, "reader", "")
+		if s.hasRole("app") || s.hasRole("reader") {
+			t.Error("a role that owns nothing was not dropped")
+		}
+		if n := pgtest.Value[int](t, s.Conn(t, "postgres", "two"), "SELECT count(*) FROM orders"); n != 1 {
+			t.Error("the data is gone")
+		}
+	})
+}
+
+func TestADatabaseWithDataIsDroppedOnlyWhenConfirmed(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		s := start(t, programs, nil)
+		made := map[string]string{
+			"empty": "SELECT 1", "extended": "CREATE EXTENSION hstore",
+			"tables": "CREATE TABLE orders (id int)", "functions": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+			"objects": "SELECT lo_create(0)", "types": "CREATE TYPE mood AS ENUM ('sad')", "hidden": "CREATE SCHEMA s; CREATE MATERIALIZED VIEW s.m AS SELECT 1 AS a",
+			"confirmed": "CREATE TABLE orders (id int)", "mistaken": "CREATE TABLE orders (id int)", "used": "SELECT 1", "closed": "SELECT 1",
+		}
+		var present, gone []instanceapi.Database
+		for name := range made {
+			present = append(present, instanceapi.Database{Name: name, Owner: "app"})
+			gone = append(gone, instanceapi.Database{Name: name, Absent: true})
+		}
+		if got := s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("app")}, Databases: present}); len(got.Databases) > 0 {
+			t.Fatalf("%+v", got)
+		}
+		for name, statement := range made {
+			s.in(name, statement)
+		}
+		for i := range gone {
+			switch gone[i].Name {
+			case "confirmed":
+				gone[i].ConfirmDataLoss = "confirmed"
+			case "mistaken":
+				gone[i].ConfirmDataLoss = "confirmed"
+			}
+		}
+		inUse, inConfirmed := s.Conn(t, "postgres", "used"), s.Conn(t, "postgres", "confirmed")
+		pgtest.Exec(t, s.conn, "ALTER DATABASE closed ALLOW_CONNECTIONS false")
+		desired := instanceapi.Access{Roles: []instanceapi.Role{role("app")}, Databases: gone}
+		for range 2 { // What is refused once is refused again.
+			report := s.apply(desired)
+			expect(t, report.Databases, "tables", instanceapi.ObjectRefused, "1 object: table public.orders", "confirmDataLoss: tables")
+			expect(t, report.Databases, "functions", instanceapi.ObjectRefused, "function public.f()")
+			expect(t, report.Databases, "objects", instanceapi.ObjectRefused, "large object")
+			expect(t, report.Databases, "types", instanceapi.ObjectRefused, "1 object: type public.mood")
+			expect(t, report.Databases, "hidden", instanceapi.ObjectRefused, "materialized view s.m")
+			expect(t, report.Databases, "mistaken", instanceapi.ObjectRefused, "confirmDataLoss: mistaken")
+			expect(t, report.Databases, "used", instanceapi.ObjectRefused, "1 connections")
+			expect(t, report.Databases, "closed", instanceapi.ObjectRefused, "cannot be seen", "confirmDataLoss: closed")
+			if len(report.Databases) != 8 {
+				t.Errorf("%+v", report.Databases)
+			}
+		}
+		if got := s.text("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname = ANY ($1)", slices.Collect(maps.Keys(made))); got != "closed functions hidden mistaken objects tables types used" {
+			t.Errorf("these are left: %s", got)
+		}
+		if err := inConfirmed.Ping(t.Context()); err == nil {
+			t.Error("a session of a dropped database lives on")
+		}
+		if err := inUse.Ping(t.Context()); err != nil {
+			t.Errorf("a session was ended without confirmation: %v", err)
+		}
+	})
+}
+
+func TestWhatIsTakenOffTheListIsLeftAloneAndReported(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		s := start(t, programs, nil)
+		pgtest.Exec(t, s.conn, "CREATE ROLE by_hand", "CREATE DATABASE by_hand")
+		all := instanceapi.Access{
+			Roles:     []instanceapi.Role{role("app"), role("old"), role("older")},
+			Databases: []instanceapi.Database{{Name: "app", Owner: "app"}, {Name: "old", Owner: "app"}},
+		}
+		s.apply(all)
+		less := instanceapi.Access{Roles: all.Roles[:1], Databases: all.Databases[:1]}
+		for range 2 {
+			report := s.apply(less)
+			want := []string{"old", "older"}
+			if got := namesOf(report.Roles); !slices.Equal(got, want) {
+				t.Errorf("roles %v are reported, want %v", got, want)
+			}
+			expect(t, report.Roles, "old", instanceapi.ObjectUnlisted, "not listed any more")
+			expect(t, report.Databases, "old", instanceapi.ObjectUnlisted, "not listed any more")
+			if len(report.Databases) != 1 || !s.hasDatabase("old") || !s.hasRole("old") {
+				t.Errorf("%+v", report)
+			}
+		}
+		if report := s.apply(all); len(report.Roles)+len(report.Databases) > 0 {
+			t.Errorf("listed again: %+v", report)
+		}
+		// What somebody drops by hand is forgotten, also when it comes back by hand.
+		s.apply(less)
+		pgtest.Exec(t, s.conn, "DROP DATABASE old", "DROP ROLE old", "DROP ROLE older")
+		if report := s.apply(less); len(report.Roles)+len(report.Databases) > 0 {
+			t.Errorf("dropped by hand: %+v", report)
+		}
+		pgtest.Exec(t, s.conn, "CREATE ROLE old")
+		if report := s.apply(less); len(report.Roles)+len(report.Databases) > 0 {
+			t.Errorf("made by hand: %+v", report)
+		}
+		if got := s.text("SELECT string_agg(kind || ' ' || name, ', ' ORDER BY kind, name) FROM timonier.managed"); got != "database app, role app" {
+			t.Errorf("marked are %s", got)
+		}
+	})
+}
+
+func namesOf(reports []instanceapi.ObjectReport) []string {
+	var names []string
+	for _, r := range reports {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+func TestMembershipsSince16(t *testing.T) {
+	programs, err := pgtest.Find("17")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, programs, nil)
+	creator, member := role("creator"), role("member")
+	creator.CreateRole = true
+	member.MemberOf = []string{"pg_monitor"}
+	desired := instanceapi.Access{Roles: []instanceapi.Role{creator, member, role("granter")}}
+	s.apply(desired)
+	pgtest.Exec(t, s.Conn(t, "creator", "postgres"), "CREATE ROLE child")
+	pgtest.Exec(t, s.conn, "CREATE ROLE team", "GRANT team TO granter WITH ADMIN OPTION")
+	pgtest.Exec(t, s.Conn(t, "granter", "postgres"), "GRANT team TO member")
+	member.Inherit = false
+	desired.Roles[1] = member
+	if report := s.apply(desired); len(report.Roles) != 0 {
+		t.Errorf("%+v", report)
+	}
+	if n := pgtest.Value[int](t, s.conn, "SELECT count(*) FROM pg_auth_members WHERE member = 'creator'::regrole AND admin_option"); n != 1 {
+		t.Error("a role lost the right to administer the roles that it made")
+	}
+	if got := s.text("SELECT string_agg(roleid::regrole || ':' || inherit_option, ' ') FROM pg_auth_members WHERE member = 'member'::regrole"); got != "pg_monitor:false" {
+		t.Error(got)
+	}
+	before := s.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+	s.apply(desired)
+	if after := s.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text"); after != before {
+		t.Error("a second time something is written")
+	}
+}
+
+func TestAVerifierIsInNoLogAndNoStatistics(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		s := start(t, programs, map[string]string{
+			"log_statement": "all", "log_min_duration_statement": "0", "log_duration": "on", "log_transaction_sample_rate": "1", "log_min_error_statement": "debug5",
+			"log_min_messages": "debug2", "debug_print_parse": "on", "log_parameter_max_length": "-1", "log_error_verbosity": "verbose",
+			"shared_preload_libraries": "pg_stat_statements,auto_explain", "pg_stat_statements.track": "all", "pg_stat_statements.track_utility": "on",
+			"auto_explain.log_min_duration": "0", "auto_explain.log_nested_statements": "on",
+		})
+		pgtest.Exec(t, s.conn, "CREATE EXTENSION pg_stat_statements")
+		good, failing := role("good"), role("failing")
+		good.Verifier, failing.Verifier, failing.ConnectionLimit = newVerifier(t, "a"), newVerifier(t, "b"), -5
+		report := s.apply(instanceapi.Access{Roles: []instanceapi.Role{good, failing}})
+		expect(t, report.Roles, "failing", instanceapi.ObjectFailed)
+		good.Verifier = newVerifier(t, "c")
+		report = s.apply(instanceapi.Access{Roles: []instanceapi.Role{good, failing}})
+		if !strings.Contains(s.Log(), "prepar") && !strings.Contains(s.Log(), "set_config") {
+			t.Error("the log has no statements at all: this test sees nothing")
+		}
+		for what, text := range map[string]string{
+			"log":        s.Log(),
+			"statistics": s.text("SELECT coalesce(string_agg(query, ';'), '') FROM pg_stat_statements"),
+			"activity":   s.text("SELECT coalesce(string_agg(query, ';'), '') FROM pg_stat_activity WHERE pid <> pg_backend_pid()"),
+			"report":     find(report.Roles, "failing").Message,
+		} {
+			if strings.Contains(text, "SCRAM-SHA-256$") || strings.Contains(text, good.Verifier[20:]) {
+				t.Errorf("a verifier is in the %s", what)
+			}
+		}
+	})
+}
+
+// The owner of a database may put anything into it, and set the search_path of those who come.
+func TestNothingOfAUsersSchemaRunsAsSuperuser(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		s := start(t, programs, nil)
+		s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("app"), role("owner")}, Databases: []instanceapi.Database{{Name: "trap", Owner: "owner"}}})
+		trap := s.Conn(t, "owner", "trap")
+		pgtest.Exec(t, trap, "CREATE SCHEMA evil", "CREATE TABLE evil.caught (what text)", "GRANT ALL ON evil.caught TO PUBLIC", "GRANT USAGE ON SCHEMA evil TO PUBLIC",
+			`CREATE FUNCTION evil.spring(text, text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN INSERT INTO evil.caught VALUES (current_user); RETURN true; END $$`,
+			`CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.spring)`,
+			`CREATE FUNCTION evil.set_config(text, text, bool) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO evil.caught VALUES (current_user); RETURN ''; END $$`,
+			`CREATE FUNCTION evil.pg_describe_object(oid, oid, int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO evil.caught VALUES (current_user); RETURN ''; END $$`,
+			`CREATE VIEW evil.pg_extension AS SELECT current_user::name AS extname, ARRAY[]::oid[] AS extconfig WHERE evil.spring('', '')`,
+			`CREATE VIEW evil.pg_settings AS SELECT current_user::text AS name WHERE evil.spring('', '')`,
+			`ALTER DATABASE trap SET search_path = evil, pg_catalog`)
+		if got := pgtest.Value[bool](t, s.Conn(t, "owner", "trap"), "SELECT 'a'::text = 'b'::text"); !got {
+			t.Fatal("the trap does not work: this test sees nothing")
+		}
+		pgtest.Exec(t, trap, "TRUNCATE evil.caught", "GRANT SELECT ON evil.caught TO app")
+		report := s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("owner"), absent("app")}, Databases: []instanceapi.Database{{Name: "trap", Owner: "owner", Extensions: []string{"hstore"}}}})
+		expect(t, report.Roles, "app", instanceapi.ObjectRefused, "table evil.caught (rights) in database trap")
+		report = s.apply(instanceapi.Access{Databases: []instanceapi.Database{{Name: "trap", Absent: true}}})
+		expect(t, report.Databases, "trap", instanceapi.ObjectRefused, "table evil.caught")
+		if n := pgtest.Value[int](t, trap, "SELECT count(*) FROM evil.caught"); n != 0 {
+			t.Errorf("code of a user ran %d times", n)
+		}
+	})
+}
+
+func TestAnEndedContextIsAnErrorNotAReport(t *testing.T) {
+	programs, err := pgtest.Find("17")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, programs, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := access.Apply(ctx, s.connect, instanceapi.Access{Roles: []instanceapi.Role{role("app")}}); err == nil {
+		t.Error("no error")
+	}
+	// It ends in the middle, while another Apply holds the lock.
+	pgtest.Exec(t, s.conn, "SELECT pg_advisory_lock(8388356106315457906)")
+	ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	report, err := access.Apply(ctx, s.connect, instanceapi.Access{Roles: []instanceapi.Role{role("app")}})
+	if err == nil || !strings.Contains(err.Error(), "another change") {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if diff := cmp.Diff(instanceapi.AccessReport{}, report); diff != "" {
+		t.Error(diff)
+	}
+}
