@@ -86,11 +86,10 @@ func (s Store) Run(ctx context.Context, image string, command ...string) (output
 // Files lists the files of an image, by their path from its root.
 func (s Store) Files(ctx context.Context, image string) (files []string, err error) {
 	err = s.inContainer(ctx, image, func(container string) error {
-		root, err := s.run(ctx, "mount", container)
+		root, err := s.run(ctx, "mount", container) // the vfs store mounts nothing: it says where it is
 		if err != nil {
 			return err
 		}
-		defer s.run(ctx, "umount", container) // the vfs store mounts nothing, so nothing can stay
 		root = strings.TrimSpace(root)
 		return filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 			if err == nil && !entry.IsDir() {

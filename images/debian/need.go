@@ -35,7 +35,7 @@ func Provide(ctx context.Context, out io.Writer, needs ...Need) error {
 		return fmt.Errorf("this machine lacks the Debian packages %s and only root can install them: "+
 			"run 'apt-get install %s' as root, then build again", names, names)
 	}
-	fmt.Fprintf(out, "installing the Debian packages this machine lacks: %s\n", names)
+	_, _ = fmt.Fprintf(out, "installing the Debian packages this machine lacks: %s\n", names)
 	steps := [][]string{
 		{"apt-get", "-q", "update"},
 		append([]string{"apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends", "install"}, missing...),

@@ -40,13 +40,13 @@ func Save(path, tag string, img v1.Image) (digest v1.Hash, written bool, err err
 	if err != nil {
 		return digest, false, fmt.Errorf("writing %s: %w", path, err)
 	}
-	defer os.Remove(file.Name()) // gone already when all went well
+	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
 	if err := write(file, tag, img); err != nil {
-		file.Close()
+		_ = file.Close()
 		return digest, false, fmt.Errorf("writing %s to %s: %w", tag, path, err)
 	}
 	if err := file.Chmod(0o644); err != nil {
-		file.Close()
+		_ = file.Close()
 		return digest, false, fmt.Errorf("writing %s: %w", path, err)
 	}
 	if err := file.Close(); err != nil {
@@ -67,7 +67,7 @@ func holds(path, tag string, digest v1.Hash) bool {
 	if err != nil {
 		return false // missing, of another kind, or cut short: written anew
 	}
-	defer archive.Close()
+	defer func() { _ = archive.Close() }()
 	return archive.Tag == tag && archive.descriptor.Digest == digest
 }
 
@@ -119,7 +119,9 @@ func write(out io.Writer, tag string, img v1.Image) error {
 			return err
 		}
 		archive.copy(blob(manifest.Layers[i].Digest), manifest.Layers[i].Size, content)
-		content.Close()
+		if err := content.Close(); err != nil {
+			return err
+		}
 	}
 	return archive.close()
 }

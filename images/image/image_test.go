@@ -63,7 +63,7 @@ func TestAnArchiveHoldsTheImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer archive.Close()
+	defer func() { _ = archive.Close() }()
 	if archive.Tag != tag {
 		t.Errorf("tag %q, want %q", archive.Tag, tag)
 	}
@@ -174,7 +174,7 @@ func TestALayerKeptOnDiskIsTheSameWhenOpenedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer content.Close()
+	defer func() { _ = content.Close() }()
 	if got, err := io.ReadAll(content); err != nil || string(got) != "content" {
 		t.Errorf("read %q, %v", got, err)
 	}

@@ -39,8 +39,8 @@ func WriteLayer(path string, write func(io.Writer) error) (*Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing a layer: %w", err)
 	}
-	defer os.Remove(file.Name()) // gone already when all went well
-	defer file.Close()
+	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
+	defer func() { _ = file.Close() }()
 
 	compressed, content := sha256.New(), sha256.New()
 	zip, err := gzip.NewWriterLevel(io.MultiWriter(file, compressed), gzip.BestSpeed)
@@ -123,13 +123,22 @@ func (l *memoryLayer) Compressed() (io.ReadCloser, error) {
 
 func (l *memoryLayer) Uncompressed() (io.ReadCloser, error) { return unzip(l.Compressed()) }
 
-// The methods of v1.Layer.
+// Digest is that of the compressed layer, which registries know it by.
+func (l *Layer) Digest() (v1.Hash, error) { return l.meta.Digest, nil }
 
-func (l *Layer) Digest() (v1.Hash, error)             { return l.meta.Digest, nil }
-func (l *Layer) DiffID() (v1.Hash, error)             { return l.meta.DiffID, nil }
-func (l *Layer) Size() (int64, error)                 { return l.meta.Size, nil }
-func (l *Layer) MediaType() (types.MediaType, error)  { return types.OCILayer, nil }
-func (l *Layer) Compressed() (io.ReadCloser, error)   { return os.Open(l.path) }
+// DiffID is the digest of the tar in it, which the image's configuration lists.
+func (l *Layer) DiffID() (v1.Hash, error) { return l.meta.DiffID, nil }
+
+// Size is that of the compressed layer, in bytes.
+func (l *Layer) Size() (int64, error) { return l.meta.Size, nil }
+
+// MediaType is a gzipped tar's.
+func (l *Layer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
+
+// Compressed opens the layer as it is stored and sent.
+func (l *Layer) Compressed() (io.ReadCloser, error) { return os.Open(l.path) }
+
+// Uncompressed opens the tar in it.
 func (l *Layer) Uncompressed() (io.ReadCloser, error) { return unzip(l.Compressed()) }
 
 // unzip closes the compressed stream with the reader it returns.
@@ -139,7 +148,7 @@ func unzip(compressed io.ReadCloser, err error) (io.ReadCloser, error) {
 	}
 	zip, err := gzip.NewReader(compressed)
 	if err != nil {
-		compressed.Close()
+		_ = compressed.Close()
 		return nil, fmt.Errorf("reading a layer: %w", err)
 	}
 	return struct {

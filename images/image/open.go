@@ -33,7 +33,7 @@ func Open(path string) (*Archive, error) {
 	}
 	a := &Archive{file: file, parts: map[string]part{}}
 	if err := a.scan(); err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, fmt.Errorf("reading the image archive %s: %w: build it again", path, err)
 	}
 	return a, nil

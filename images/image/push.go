@@ -42,7 +42,7 @@ func Push(ctx context.Context, path string, to Destination) (name.Tag, v1.Hash, 
 	if err != nil {
 		return name.Tag{}, v1.Hash{}, err
 	}
-	defer archive.Close()
+	defer func() { _ = archive.Close() }()
 	ref, err := to.Reference(archive.Tag)
 	if err != nil {
 		return name.Tag{}, v1.Hash{}, err

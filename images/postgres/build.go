@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -112,7 +114,10 @@ func baseLayer(ctx context.Context, opts Options) (base, error) {
 	record := filepath.Join(opts.Cache, "postgres.json")
 	known, err := readBase(record, opts.Cache)
 	if err != nil {
-		return base{}, err
+		if !errors.Is(err, fs.ErrNotExist) {
+			opts.Log.Say("building anew: %v", err)
+		}
+		known = base{}
 	}
 	usable := known.layer != nil && known.Recipe == recipeKey && !opts.Refresh
 	if usable && known.Day == today {
@@ -129,19 +134,30 @@ func baseLayer(ctx context.Context, opts Options) (base, error) {
 	if err != nil {
 		return base{}, err
 	}
-	fresh := base{Recipe: recipeKey, Day: today, Versions: map[string]string{}}
+	fresh, err := baseOf(ctx, opts, recipe, packages, known)
+	if err != nil {
+		return base{}, err
+	}
+	fresh.Recipe, fresh.Day = recipeKey, today
+	return fresh, writeBase(record, opts.Cache, fresh)
+}
+
+// baseOf makes the layer of packages, or takes the last build's if that was of the same.
+func baseOf(ctx context.Context, opts Options, recipe Recipe, packages []debian.Package, last base) (base, error) {
+	fresh := base{Versions: map[string]string{}}
 	for _, pkg := range packages {
 		fresh.Versions[pkg.Name] = pkg.Version
 	}
+	var err error
 	if fresh.Key, err = keyOf(recipe, fresh.Versions); err != nil {
 		return base{}, err
 	}
-	if known.layer != nil && known.Key == fresh.Key {
-		fresh.layer = known.layer
-	} else if err := assemble(ctx, opts, recipe, packages, &fresh); err != nil {
-		return base{}, err
+	if last.layer != nil && last.Key == fresh.Key {
+		fresh.layer = last.layer
+		return fresh, nil
 	}
-	return fresh, writeBase(record, opts.Cache, fresh)
+	err = assemble(ctx, opts, recipe, packages, &fresh)
+	return fresh, err
 }
 
 // fetch downloads the packages and reads what they are.
@@ -206,7 +222,7 @@ func unpack(opts Options, b base) error {
 		if err != nil {
 			return fmt.Errorf("reading the layer: %w", err)
 		}
-		defer content.Close()
+		defer func() { _ = content.Close() }()
 		if err := rootfs.Extract(content, opts.Rootfs); err != nil {
 			return err
 		}

@@ -154,7 +154,7 @@ func open(t *testing.T, path string) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { archive.Close() })
+	t.Cleanup(func() { _ = archive.Close() })
 	img, err := archive.Image()
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func configOf(t *testing.T, path string) v1.Config {
 func contentOf(t *testing.T, path, name string) string {
 	t.Helper()
 	files := mutate.Extract(open(t, path))
-	defer files.Close()
+	defer func() { _ = files.Close() }()
 	in := tar.NewReader(files)
 	for {
 		header, err := in.Next()

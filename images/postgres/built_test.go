@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func pod(t *testing.T) sandbox.Sandbox {
 			t.Fatal(err)
 		}
 	}
-	box.Env = append(env, "PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin", "LANG=C.UTF-8", "HOME=/tmp")
+	box.Env = slices.Concat(env, []string{"PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin", "LANG=C.UTF-8", "HOME=/tmp"})
 	return box
 }
 

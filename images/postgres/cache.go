@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -24,10 +22,10 @@ func lock(cache string) (unlock func(), err error) {
 		return nil, fmt.Errorf("locking the cache of builds: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, fmt.Errorf("locking the cache of builds %s: %w", cache, err)
 	}
-	return func() { file.Close() }, nil // closing releases it
+	return func() { _ = file.Close() }, nil // closing releases it
 }
 
 // keyOf is a short name for what the values say, the same on every machine.
@@ -40,22 +38,19 @@ func keyOf(values ...any) (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-// readBase returns the last build's record; without layer if there is none or it is damaged,
-// for then it is made anew.
+// readBase returns the last build's record with its layer. The error wraps fs.ErrNotExist if
+// one of them is not there.
 func readBase(record, cache string) (base, error) {
 	content, err := os.ReadFile(record)
-	if errors.Is(err, fs.ErrNotExist) {
-		return base{}, nil
-	}
 	if err != nil {
 		return base{}, fmt.Errorf("reading the record of the last build: %w", err)
 	}
 	var b base
 	if err := json.Unmarshal(content, &b); err != nil {
-		return base{}, nil
+		return base{}, fmt.Errorf("reading the record of the last build in %s: %w", record, err)
 	}
 	if b.layer, err = image.OpenLayer(b.path(cache)); err != nil {
-		return base{}, nil
+		return base{}, err
 	}
 	return b, nil
 }

@@ -45,7 +45,7 @@ func TestEveryLibraryThatAProgramNeedsIsThere(t *testing.T) {
 		if err != nil {
 			return // not a program
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		libraries, err := file.ImportedLibraries()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -79,7 +79,7 @@ func TestNothingInTheImageGainsRights(t *testing.T) {
 }
 
 func TestTheImageIsLean(t *testing.T) {
-	walk(t, func(name, _ string, info fs.FileInfo) {
+	walk(t, func(name, _ string, _ fs.FileInfo) {
 		for _, unwanted := range []string{"/bitcode/", "libLLVM", "/perl", "/share/man/", "/share/locale/", "/apt/"} {
 			if strings.Contains(name, unwanted) && !strings.Contains(name, "/share/doc/") {
 				t.Errorf("%s is not needed", name)

@@ -61,7 +61,7 @@ func TestTheDockerfileMakesAnEqualImage(t *testing.T) {
 	ours := theImage(t)
 	ctx := t.Context()
 	log := stage.New("Dockerfile", os.Stdout, time.Now)
-	needs := append(buildah.Needs, debian.Need{Path: "/usr/bin/mmdebstrap", Package: "mmdebstrap"})
+	needs := slices.Concat(buildah.Needs, []debian.Need{{Path: "/usr/bin/mmdebstrap", Package: "mmdebstrap"}})
 	if err := debian.Provide(ctx, os.Stdout, needs...); err != nil {
 		t.Fatal(err)
 	}

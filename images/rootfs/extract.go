@@ -55,7 +55,7 @@ func place(in io.Reader, header *tar.Header, dir string) error {
 			return err
 		}
 		if _, err := io.Copy(file, in); err != nil {
-			file.Close()
+			_ = file.Close()
 			return err
 		}
 		if err := file.Close(); err != nil {

@@ -172,7 +172,9 @@ func TestALayerCannotWriteOutsideItsFolder(t *testing.T) {
 	if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "../outside"}); err != nil {
 		t.Fatal(err)
 	}
-	out.Close()
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
 	dir := filepath.Join(t.TempDir(), "root")
 	if err := Extract(&evil, dir); err == nil {
 		t.Error("no error")

@@ -46,7 +46,7 @@ for device in null zero random urandom; do
 	mount --bind "/dev/$device" "$root/dev/$device"
 done
 ln -s /proc/self/fd "$root/dev/fd"
-mount -t proc proc "$root/proc"
+mount -t proc none "$root/proc"
 while [ "$binds" -gt 0 ]; do
 	mount --bind "$1" "$root$2"
 	shift 2

@@ -30,11 +30,11 @@ func (l *Log) Run(name string, do func() error) error {
 	if err != nil {
 		verdict = " failed"
 	}
-	fmt.Fprintf(l.out, "[%s] %s %.1fs%s\n", l.image, name, l.now().Sub(start).Seconds(), verdict)
+	_, _ = fmt.Fprintf(l.out, "[%s] %s %.1fs%s\n", l.image, name, l.now().Sub(start).Seconds(), verdict)
 	return err
 }
 
 // Say prints a line about the build that is not a stage.
 func (l *Log) Say(format string, args ...any) {
-	fmt.Fprintf(l.out, "[%s] %s\n", l.image, fmt.Sprintf(format, args...))
+	_, _ = fmt.Fprintf(l.out, "[%s] %s\n", l.image, fmt.Sprintf(format, args...))
 }

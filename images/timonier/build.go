@@ -103,7 +103,7 @@ func staticBinary(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w: it must be a Linux program", path, err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	for _, segment := range file.Progs {
 		if segment.Type == elf.PT_INTERP {
 			return nil, fmt.Errorf("%s is linked dynamically and the image has no libraries: build it with CGO_ENABLED=0", path)

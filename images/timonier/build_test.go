@@ -46,6 +46,7 @@ func binaries(t *testing.T, says string, static bool) string {
 }
 
 func options(t *testing.T, binaries string) Options {
+	t.Helper()
 	dir := t.TempDir()
 	return Options{
 		Out: filepath.Join(dir, "timonier.tar"), Tag: "timonier.local/timonier:dev",
@@ -157,7 +158,7 @@ func open(t *testing.T, path string) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { archive.Close() })
+	t.Cleanup(func() { _ = archive.Close() })
 	img, err := archive.Image()
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +170,7 @@ func open(t *testing.T, path string) v1.Image {
 func contents(t *testing.T, img v1.Image) []string {
 	t.Helper()
 	files := mutate.Extract(img)
-	defer files.Close()
+	defer func() { _ = files.Close() }()
 	var found []string
 	in := tar.NewReader(files)
 	for {

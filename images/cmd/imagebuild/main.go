@@ -29,14 +29,13 @@ var commands = []command{
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return // the flag package has printed the help
-		}
-		fmt.Fprintln(os.Stderr, "imagebuild:", err)
-		os.Exit(1)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return // help has been printed by the flag package
 	}
+	fmt.Fprintln(os.Stderr, "imagebuild:", err)
+	os.Exit(1)
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -47,9 +46,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			}
 		}
 	}
-	fmt.Fprintln(out, "usage: imagebuild COMMAND [flags]; COMMAND -h lists the flags")
+	_, _ = fmt.Fprintln(out, "usage: imagebuild COMMAND [flags]; COMMAND -h lists the flags")
 	for _, c := range commands {
-		fmt.Fprintf(out, "  %-10s %s\n", c.name, c.summary)
+		_, _ = fmt.Fprintf(out, "  %-10s %s\n", c.name, c.summary)
 	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		return nil

@@ -26,13 +26,13 @@ func runRegistry(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("serving a registry on %s: %w: pass another --listen", *address, err)
 	}
-	fmt.Fprintf(out, "[registry] serving on %s, in memory, without TLS\n", listener.Addr())
+	_, _ = fmt.Fprintf(out, "[registry] serving on %s, in memory, without TLS\n", listener.Addr())
 
 	server := &http.Server{
 		Handler:           registry.New(registry.Logger(log.New(io.Discard, "", 0))),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving a registry on %s: %w", listener.Addr(), err)

@@ -16,7 +16,7 @@ func runTimonier(_ context.Context, args []string, out io.Writer) error {
 	opts := timonier.Options{Labels: labels}
 	var names string
 	flags := flag.NewFlagSet("imagebuild timonier", flag.ContinueOnError)
-	flags.StringVar(&opts.Binaries, "binaries", "bin", "folder with the static binaries")
+	flags.StringVar(&opts.Binaries, "binaries", ".local/bin/linux", "folder with the static binaries")
 	flags.StringVar(&names, "names", "timonier-operator,timonier-instance", "which of them, separated by commas; the first is the entry point")
 	flags.StringVar(&opts.Out, "out", ".local/images/timonier.tar", "archive to write; its digest is written beside it, in OUT.digest")
 	flags.StringVar(&opts.Tag, "tag", "timonier.local/timonier:dev", "name of the image in the archive")
