@@ -58,9 +58,9 @@ localcluster: ## Compile the local Kubernetes (the first time takes about ten mi
 imagebuild: ## Compile the maker of images
 	@cd images && ../$(STEP) "compiling the maker of images" go build -trimpath -o $(BIN)/imagebuild ./cmd/imagebuild
 
-images: image-timonier image-postgres ## Make both images as archives in .local/images; REGISTRY=host/prefix pushes them
+images: image-timonier image-postgres ## Make both images as archives in .local/images; REGISTRY=host/prefix pushes them (INSECURE=1: plain HTTP)
 	@if [ -n "$(REGISTRY)" ]; then \
-		$(STEP) "pushing to $(REGISTRY)" $(BIN)/imagebuild push --registry "$(REGISTRY)" $(IMAGES)/timonier.tar $(IMAGES)/postgres.tar; \
+		$(STEP) "pushing to $(REGISTRY)" $(BIN)/imagebuild push --registry "$(REGISTRY)" $(if $(INSECURE),--insecure) $(IMAGES)/timonier.tar $(IMAGES)/postgres.tar; \
 	fi
 
 image-timonier: build imagebuild
@@ -90,9 +90,9 @@ test-unit: ## Run the fast tests, with the race detector
 test-integration: localcluster ## Test the API against a real API server and etcd
 	@go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...
 
-test-instance: ## Test the instance manager against real PostgreSQL, from the image's root file system
+test-instance: localcluster ## Test the instance manager against real PostgreSQL, from the image's root file system
 	@[ -d $(IMAGES)/postgres.rootfs ] || $(MAKE) image-postgres
-	@TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -timeout 15m ./internal/postgres/... ./internal/instance/...
+	@TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/...
 
 test-images: ## Test what the images hold, and their Dockerfiles
 	@$(MAKE) -C images test

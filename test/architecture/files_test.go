@@ -83,6 +83,9 @@ func TestNothingBinaryIsCommitted(t *testing.T) {
 // TestScriptsCanBeRun holds that what the Makefile calls is executable.
 func TestScriptsCanBeRun(t *testing.T) {
 	for name := range sources(t, ".sh", ".ci/run") {
+		if !strings.HasPrefix(name, "hack/") && !strings.HasPrefix(name, ".ci/") {
+			continue
+		}
 		info, err := os.Stat(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
