@@ -38,19 +38,7 @@ type spec = v1alpha1.PostgresClusterSpec
 // create makes a cluster of three small instances, whose primary is reached from this machine; edits change that.
 func (s *space) create(name string, edits ...func(*spec)) *cluster {
 	s.t.Helper()
-	three := int32(3)
-	wanted := &v1alpha1.PostgresCluster{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.name},
-		Spec: spec{
-			Team: "e2e", Version: "17", Instances: &three,
-			Storage: v1alpha1.Storage{Volume: v1alpha1.Volume{Size: resource.MustParse("512Mi")}},
-			Resources: v1alpha1.Resources{
-				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
-				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
-			},
-			Services: v1alpha1.Services{Primary: v1alpha1.ServiceTemplate{Type: corev1.ServiceTypeLoadBalancer}},
-		},
-	}
+	wanted := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.name}, Spec: small()}
 	for _, edit := range edits {
 		edit(&wanted.Spec)
 	}
@@ -58,6 +46,20 @@ func (s *space) create(name string, edits ...func(*spec)) *cluster {
 		s.t.Fatalf("creating cluster %s: %v", name, err)
 	}
 	return &cluster{space: s, name: name}
+}
+
+// small is a cluster of which several fit on a machine of two cores.
+func small() spec {
+	three := int32(3)
+	return spec{
+		Team: "e2e", Version: "17", Instances: &three,
+		Storage: v1alpha1.Storage{Volume: v1alpha1.Volume{Size: resource.MustParse("512Mi")}},
+		Resources: v1alpha1.Resources{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
+		},
+		Services: v1alpha1.Services{Primary: v1alpha1.ServiceTemplate{Type: corev1.ServiceTypeLoadBalancer}},
+	}
 }
 
 // instances sets how many there are to be.

@@ -109,7 +109,7 @@ func (c *cluster) open() *pgx.Conn {
 		connection, err = c.connect(c.t.Context())
 		return err
 	})
-	c.t.Cleanup(func() { _ = connection.Close(context.Background()) })
+	c.t.Cleanup(func() { closeQuietly(connection) })
 	return connection
 }
 
@@ -117,7 +117,7 @@ func (c *cluster) open() *pgx.Conn {
 func (c *cluster) sql(statement string) {
 	c.t.Helper()
 	connection := c.open()
-	defer func() { _ = connection.Close(context.Background()) }()
+	defer closeQuietly(connection)
 	if _, err := connection.Exec(c.t.Context(), statement); err != nil {
 		c.t.Fatalf("%s: %v", statement, err)
 	}
@@ -127,7 +127,7 @@ func (c *cluster) sql(statement string) {
 func (c *cluster) value(query string) string {
 	c.t.Helper()
 	connection := c.open()
-	defer func() { _ = connection.Close(context.Background()) }()
+	defer closeQuietly(connection)
 	var value string
 	if err := connection.QueryRow(c.t.Context(), query).Scan(&value); err != nil {
 		c.t.Fatalf("%s: %v", query, err)
@@ -142,6 +142,9 @@ type process struct {
 	postmaster string
 }
 
+// postmasterIdentity changes with each start of postgres.
+const postmasterIdentity = `SELECT pg_postmaster_start_time(), split_part(pg_read_file('postmaster.pid'), E'\n', 1)`
+
 // processes of all instances.
 func (c *cluster) processes() map[string]process {
 	c.t.Helper()
@@ -155,8 +158,7 @@ func (c *cluster) processes() map[string]process {
 func (c *cluster) process(instance string) process {
 	c.t.Helper()
 	pod := c.pod(instance)
-	found := process{pod: string(pod.UID), postmaster: c.mustSuperuser(instance, "postgres",
-		"SELECT pg_postmaster_start_time(), split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")}
+	found := process{pod: string(pod.UID), postmaster: c.mustSuperuser(instance, "postgres", postmasterIdentity)}
 	for _, status := range pod.Status.ContainerStatuses {
 		found.restarts += status.RestartCount
 	}
@@ -194,3 +196,5 @@ func refusedWith(err error, words ...string) error {
 	}
 	return fmt.Errorf("it was refused for another reason: %w", err)
 }
+
+func closeQuietly(connection *pgx.Conn) { _ = connection.Close(context.Background()) }

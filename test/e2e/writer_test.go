@@ -169,7 +169,7 @@ func (w *writer) mustBeComplete() {
 	t := w.cluster.t
 	t.Helper()
 	connection := w.cluster.open()
-	defer func() { _ = connection.Close(context.Background()) }()
+	defer closeQuietly(connection)
 	rows, err := connection.Query(t.Context(), "SELECT id FROM ledger")
 	if err != nil {
 		t.Fatalf("reading all rows: %v", err)

@@ -1,0 +1,212 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// set parameters of PostgreSQL, over those that are there.
+func set(pairs ...string) func(*spec) {
+	return func(s *spec) {
+		if s.Parameters == nil {
+			s.Parameters = map[string]intstr.IntOrString{}
+		}
+		for i := 0; i < len(pairs); i += 2 {
+			s.Parameters[pairs[i]] = intstr.Parse(pairs[i+1])
+		}
+	}
+}
+
+// mustHave waits until every instance runs with a parameter's value.
+func (c *cluster) mustHave(parameter, value string) {
+	c.t.Helper()
+	for _, pod := range c.instancePods() {
+		eventually(c.t, readyWithin, pod.Name+" has "+parameter+" = "+value, func() error {
+			out, err := c.superuser(pod.Name, "postgres", "SHOW "+parameter)
+			if err == nil && out != value {
+				err = fmt.Errorf("it has %s", out)
+			}
+			return err
+		})
+	}
+}
+
+func TestInstancesAreAddedAndRemovedWhileApplicationsWrite(t *testing.T) {
+	t.Parallel()
+	c := newSpace(t).create("elastic")
+	c.waitReady()
+	before := c.processes()
+	w := c.underLoad()
+
+	c.edit(instances(5))
+	c.waitReady()
+	for _, standby := range c.standbys() {
+		c.mustStream(standby)
+	}
+	if n := len(c.standbys()); n != 4 {
+		t.Errorf("there are %d standbys", n)
+	}
+
+	c.edit(instances(3))
+	c.waitReady()
+	eventually(t, 2*time.Minute, "three instances are left", func() error {
+		if n := len(c.instancePods()); n != 3 {
+			return fmt.Errorf("%d are there", n)
+		}
+		return nil
+	})
+	for _, standby := range c.standbys() {
+		c.mustStream(standby)
+	}
+	w.finish(0)
+	c.mustBeUntouched(before, names(before)...)
+	if n := len(c.volumes()); n != 5 {
+		t.Errorf("%d volumes are kept, of 5", n)
+	}
+	// Nothing holds WAL back for an instance that is gone.
+	slots := c.mustSuperuser(c.primary(), "postgres", "SELECT string_agg(slot_name, ',' ORDER BY slot_name) FROM pg_replication_slots")
+	if want := naming.Slot(c.standbys()[0]) + "," + naming.Slot(c.standbys()[1]); slots != want {
+		t.Errorf("the slots are %s, not %s", slots, want)
+	}
+}
+
+func TestParametersAreReloadedAndRestartedForOneInstanceAfterTheOther(t *testing.T) {
+	t.Parallel()
+	c := newSpace(t).create("tuned", set("max_connections", "50"))
+	c.waitReady()
+	before := c.processes()
+
+	w := c.underLoad()
+	c.edit(set("work_mem", "6MB", "log_min_duration_statement", "250ms"))
+	c.mustHave("work_mem", "6MB")
+	c.waitReady()
+	c.mustBeUntouched(before, names(before)...)
+	w.finish(0)
+
+	// Raised: standbys first, since one with less than its primary would stop.
+	w = c.underLoad()
+	c.edit(set("max_connections", "80"))
+	c.mustRestartInOrder(before, c.primary(), false)
+	c.mustHave("max_connections", "80")
+	c.waitReady()
+	w.finish(1)
+
+	// Lowered: the primary first, for the same reason.
+	before = c.processes()
+	w = c.underLoad()
+	c.edit(set("max_connections", "60"))
+	c.mustRestartInOrder(before, c.primary(), true)
+	c.mustHave("max_connections", "60")
+	c.waitReady()
+	for _, standby := range c.standbys() {
+		c.mustStream(standby)
+	}
+	w.finish(1)
+	for name, former := range before {
+		if now := c.process(name); now.pod != former.pod || now.restarts != former.restarts {
+			t.Errorf("the container of %s was restarted, where restarting postgres was enough", name)
+		}
+	}
+}
+
+// mustRestartInOrder waits until postgres was restarted everywhere, the primary first or last.
+func (c *cluster) mustRestartInOrder(before map[string]process, primary string, primaryFirst bool) {
+	c.t.Helper()
+	var order []string
+	eventually(c.t, readyWithin, "postgres is restarted everywhere", func() error {
+		for name, former := range before {
+			if slices.Contains(order, name) {
+				continue
+			}
+			out, err := c.superuser(name, "postgres", postmasterIdentity)
+			if err == nil && out != former.postmaster {
+				order = append(order, name)
+			}
+		}
+		if len(order) < len(before) {
+			return fmt.Errorf("so far: %v", order)
+		}
+		return nil
+	})
+	position := slices.Index(order, primary)
+	if (primaryFirst && position != 0) || (!primaryFirst && position != len(order)-1) {
+		c.t.Errorf("instances were restarted in the order %v, with %s as primary", order, primary)
+	}
+}
+
+func TestVolumesGrowWhileApplicationsWrite(t *testing.T) {
+	t.Parallel()
+	c := newSpace(t).create("growing")
+	c.waitReady()
+	before := c.processes()
+	w := c.underLoad()
+
+	c.edit(func(s *spec) { s.Storage.Size = resource.MustParse("768Mi") })
+	for _, pod := range c.instancePods() {
+		eventually(t, 2*time.Minute, "the file system of "+pod.Name+" has grown", func() error {
+			out, err := c.shell(pod.Name, "df --output=size -BM /var/lib/timonier/data | tail -n 1")
+			if err != nil {
+				return err
+			}
+			var megabytes int
+			if _, err := fmt.Sscanf(out, "%dM", &megabytes); err != nil || megabytes < 600 {
+				return fmt.Errorf("it has %q", out)
+			}
+			return nil
+		})
+	}
+	c.waitReady()
+	for _, instance := range c.mustGet().Status.Instances {
+		if instance.VolumeSize == nil || instance.VolumeSize.Cmp(resource.MustParse("768Mi")) < 0 {
+			t.Errorf("the status tells of a volume of %v for %s", instance.VolumeSize, instance.Name)
+		}
+	}
+	w.finish(0)
+	c.mustBeUntouched(before, names(before)...)
+
+	err := c.tryEdit(func(s *spec) { s.Storage.Size = resource.MustParse("512Mi") })
+	if problem := refusedWith(err, "cannot shrink"); problem != nil {
+		t.Errorf("a smaller volume: %v", problem)
+	}
+}
+
+func TestAPoolOfConnectionsThatIsExhaustedKeepsTheClusterReady(t *testing.T) {
+	t.Parallel()
+	c := newSpace(t).create("crowded", instances(2), set("max_connections", "20"))
+	c.waitReady()
+	refused := false
+	for range 40 {
+		connection, err := c.connect(t.Context())
+		if err != nil {
+			if problem := refusedWith(err, "53300", "remaining connection slots", "too many clients"); problem != nil {
+				t.Fatal(problem)
+			}
+			refused = true
+			break
+		}
+		t.Cleanup(func() { closeQuietly(connection) })
+	}
+	if !refused {
+		t.Fatal("40 connections were taken where 20 are allowed")
+	}
+	throughout(t, 20*time.Second, "the cluster stays ready", func() error {
+		for _, pod := range c.instancePods() {
+			for _, status := range pod.Status.ContainerStatuses {
+				if !status.Ready || status.RestartCount > 0 {
+					return errors.New(pod.Name + " is not ready any more")
+				}
+			}
+		}
+		return c.isReady()
+	})
+}
