@@ -68,7 +68,8 @@ func (p *pod) network() string { return fmt.Sprintf("timtest-%d", p.ordinal) }
 
 func (p *pod) connectNetwork() error {
 	ns, outside := p.network(), fmt.Sprintf("timveth%d", p.ordinal)
-	_ = shell("ip netns delete " + ns) // of the test before
+	_ = shell("ip link delete " + outside) // of the test before
+	_ = shell("ip netns delete " + ns)
 	return shell(strings.NewReplacer("NS", ns, "OUT", outside, "ADDRESS", podAddress(p.ordinal), "BRIDGE", bridge).Replace(
 		"ip netns add NS && ip link add OUT type veth peer name eth0 netns NS && ip link set OUT master BRIDGE up && " +
 			"ip -n NS address add ADDRESS/24 dev eth0 && ip -n NS link set eth0 up && ip -n NS link set lo up"))

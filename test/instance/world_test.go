@@ -221,6 +221,19 @@ func (w *world) serving(service string) string {
 	return strings.Join(names, " ")
 }
 
+// nodes of the instances in a slice, in its order.
+func (w *world) nodes(service string) string {
+	slice, err := env.api.kubernetes.DiscoveryV1().EndpointSlices(w.namespace).Get(w.ctx, service, metav1.GetOptions{})
+	w.check(err)
+	var names []string
+	for _, endpoint := range slice.Endpoints {
+		if endpoint.NodeName != nil {
+			names = append(names, *endpoint.NodeName)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
 // eventually waits until something is so, and tells what was not where it never is.
 func (w *world) eventually(what string, so func() bool) {
 	w.t.Helper()
