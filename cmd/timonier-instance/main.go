@@ -21,10 +21,8 @@ import (
 	"github.com/timonier-io/timonier/internal/instance"
 	"github.com/timonier-io/timonier/internal/instance/programs"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/version"
 )
-
-// version is set by the linker.
-var version = "development"
 
 func main() {
 	if err := command(os.Args[1:]); err != nil {
@@ -42,7 +40,7 @@ func command(arguments []string) error {
 	case len(arguments) == 3 && arguments[0] == "image-version" && arguments[1] == "--major":
 		return imageVersion(arguments[2])
 	case len(arguments) == 1 && arguments[0] == "version":
-		_, err := fmt.Println(version)
+		_, err := fmt.Println(version.String())
 		return err
 	}
 	return errors.New("usage: timonier-instance run | install <path> | image-version --major <version> | version")
@@ -65,7 +63,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	options.Environment, options.Output, options.Version = os.Environ(), os.Stdout, version
+	options.Environment, options.Output, options.Version = os.Environ(), os.Stdout, version.String()
 	manager, err := instance.New(options)
 	if err != nil {
 		return err

@@ -112,7 +112,7 @@ func imageVersion(pod *corev1.Pod, image, wanted string) (string, error) {
 		return "", reconcile.Stalled(v1alpha1.ReasonImageVersion,
 			"image %s holds PostgreSQL %s, and spec.version asks for %s. All instances go on with their present image; choose an image of that version", image, answer.Version, wanted)
 	}
-	return answer.Version, nil
+	return found.String(), nil
 }
 
 func (r *Reconciler) removeImageCheck(ctx context.Context, s *scope) error {
