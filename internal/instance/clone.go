@@ -3,6 +3,8 @@ package instance
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -64,6 +66,9 @@ func (m *Manager) mayDiscard(ctx context.Context, record election.Record) (allow
 
 func (m *Manager) takeClone(ctx context.Context, record election.Record) error {
 	layout := m.options.Volumes
+	if err := awaitServer(ctx, record.Address); err != nil {
+		return err
+	}
 	if err := layout.Clear(); err != nil {
 		return err
 	}
@@ -99,6 +104,23 @@ func (m *Manager) takeClone(ctx context.Context, record election.Record) error {
 	}
 	m.options.Step("clone: complete")
 	return m.placeCloned(identity)
+}
+
+// awaitServer waits until the leader's server takes connections: it starts at about the same time as this clone does.
+func awaitServer(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(naming.PortPostgres)))
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the leader's server at %s is not reached: %w", address, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (m *Manager) placeCloned(identity volumes.Identity) error {

@@ -14,8 +14,12 @@ import (
 // slotsEvery is how often a leader looks at the slots; a new instance waits that long for its own before it can clone.
 const slotsEvery = time.Second
 
+// peersEvery is how often a leader asks the others, so that it knows where they run before they stream.
+const peersEvery = 30 * time.Second
+
 // leaderDuties are what a leader does all the time, beside renewing. None of them may keep another from being done.
 func (m *Manager) leaderDuties(ctx context.Context) {
+	m.peers.Ask(ctx, m.others(), peersEvery)
 	m.publishEndpoints(ctx)
 	if time.Since(m.leading.slotsAt) >= slotsEvery {
 		m.leading.slotsAt = time.Now()

@@ -24,6 +24,9 @@ const jobPause = time.Second
 // begin starts a job. It ends with the instance manager, never with a turn.
 func (m *Manager) begin(name string, state instanceapi.State, message string, work func(ctx context.Context) error) {
 	j := &job{name: name, state: state, message: message, started: time.Now(), done: make(chan error, 1)}
+	if m.failed[name] != "" {
+		j.message = message + "; the last attempt failed: " + m.failed[name]
+	}
 	m.job = j
 	m.log.Info("begun", "job", name, "message", message)
 	go func() {
@@ -45,9 +48,10 @@ func (m *Manager) noticeJob() {
 	case err := <-m.job.done:
 		taken := time.Since(m.job.started).Milliseconds()
 		if err != nil {
-			m.log.Error("failed, trying again", "job", m.job.name, "afterMilliseconds", taken, "error", err.Error())
-			m.problem = err.Error()
+			m.log.Warn("failed, trying again", "job", m.job.name, "afterMilliseconds", taken, "error", err.Error())
+			m.problem, m.failed[m.job.name] = err.Error(), err.Error()
 		} else {
+			delete(m.failed, m.job.name)
 			m.log.Info("done", "job", m.job.name, "afterMilliseconds", taken)
 		}
 		if err == nil && m.job.then != nil {

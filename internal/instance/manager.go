@@ -63,6 +63,7 @@ type Manager struct {
 	leading   leading
 	following following
 	job       *job
+	failed    map[string]string // why a job failed when it was last tried, by its name
 	decision  election.Decision
 	problem   string // why the decision cannot be carried out now
 	version   string // of PostgreSQL's programs
@@ -73,7 +74,7 @@ func New(options Options) (*Manager, error) {
 	options = options.Defaults()
 	m := &Manager{
 		options: options, startedAt: time.Now(), children: supervisor.NewChildren(),
-		wakeUp: make(chan struct{}, 1), commands: make(chan func()),
+		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{},
 	}
 	m.sink = logs.NewSink(options.Output, time.Now)
 	m.log = slog.New(slog.NewJSONHandler(m.sink, nil)).With("logger", "timonier")

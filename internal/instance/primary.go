@@ -16,7 +16,7 @@ type leading struct {
 	// record that was written, or found, last; nil while this instance does not lead.
 	record    *election.Record
 	renewedAt time.Time
-	// rereadSlots is when the slots are looked at again.
+	// slotsAt is when the slots were last looked at.
 	slotsAt time.Time
 }
 
@@ -98,6 +98,10 @@ func (m *Manager) prepareToOpen(ctx context.Context) error {
 		return nil
 	}
 	if !p.roles {
+		// Slots first: once the role exists, clones come.
+		if err := m.keepSlots(ctx); err != nil {
+			return err
+		}
 		if err := m.sql.EnsureOwnRoles(ctx); err != nil {
 			return err
 		}

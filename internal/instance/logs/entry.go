@@ -30,6 +30,22 @@ func jsonLine(line []byte, now time.Time) []byte {
 	return append(output, '\n')
 }
 
+// worthless are the lines that every server writes before its collector runs: they announce that it does.
+var worthless = [][]byte{
+	[]byte("redirecting log output to logging collector process"),
+	[]byte("Future log output will "),
+	[]byte("ending log output to stderr"),
+}
+
+func isWorthless(line []byte) bool {
+	for _, text := range worthless {
+		if bytes.Contains(line, text) {
+			return true
+		}
+	}
+	return false
+}
+
 // textLine makes an object of a line that is none.
 func textLine(line []byte, now time.Time) []byte {
 	object := struct {

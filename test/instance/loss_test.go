@@ -1,0 +1,97 @@
+//go:build integration
+
+package instance
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+func TestAnEmptyVolumeIsNeverInitialisedAgain(t *testing.T) {
+	w := cluster(t, 1)
+	system := w.record().System
+	w.pods[1].kill()
+	w.pods[1].loseVolume("data")
+	w.pods[1].run()
+	w.pods[1].becomes(instanceapi.StateWaiting)
+	status := w.pods[1].waitsFor(instanceapi.WaitDataMissing)
+	if !strings.Contains(status.Message, "Bring the volume back") {
+		t.Errorf("the message names no remedy: %q", status.Message)
+	}
+	if after := w.record(); after.System != system || after.Holder != "shop-1" {
+		t.Errorf("the Lease became %+v", after)
+	}
+}
+
+func TestTheHolderThatLostItsVolumeLeadsNothingThoughStandbysLive(t *testing.T) {
+	w := cluster(t, 2)
+	w.pods[1].kill()
+	w.pods[1].loseVolume("data")
+	w.pods[1].run()
+	w.pods[1].waitsFor(instanceapi.WaitDataMissing)
+	w.pods[2].reads(notes, "first")
+}
+
+func TestAStandbyThatLostItsVolumeIsClonedAgain(t *testing.T) {
+	w := cluster(t, 2)
+	before := w.pods[2].status().Volume.Incarnation
+	w.pods[2].kill()
+	w.pods[2].loseVolume("data")
+	w.pods[2].run()
+	w.pods[2].configure()
+	w.pods[2].becomes(instanceapi.StateStreaming)
+	w.pods[2].reads(notes, "first")
+	if after := w.pods[2].status().Volume.Incarnation; after == "" || after == before {
+		t.Errorf("the incarnation was %q, and is %q; want a new one", before, after)
+	}
+}
+
+func TestEveryVolumeLostMeansWaiting(t *testing.T) {
+	w := cluster(t, 2)
+	for _, p := range w.pods {
+		p.kill()
+		p.loseVolume("data")
+		p.run()
+	}
+	w.pods[1].waitsFor(instanceapi.WaitDataMissing)
+	w.pods[2].becomes(instanceapi.StateCloning) // and never comes to an end: there is nobody to clone from
+	if w.record().Holder != "shop-1" {
+		t.Error("the Lease changed hands")
+	}
+}
+
+func withWALVolume(w *world) { w.wal = true }
+
+func TestALostWALVolumeOfAStandbyMeansCloningAgain(t *testing.T) {
+	w := cluster(t, 2, withWALVolume)
+	w.pods[2].kill()
+	w.pods[2].loseVolume("wal")
+	w.pods[2].run()
+	w.pods[2].becomes(instanceapi.StateStreaming)
+	w.pods[2].reads(notes, "first")
+}
+
+func TestALostWALVolumeOfTheHolderMeansMissingData(t *testing.T) {
+	w := cluster(t, 2, withWALVolume)
+	w.pods[1].kill()
+	w.pods[1].loseVolume("wal")
+	w.pods[1].run()
+	w.pods[1].waitsFor(instanceapi.WaitDataMissing)
+}
+
+func TestAVolumeOfAnotherSystemIsNotTouched(t *testing.T) {
+	w := cluster(t, 2)
+	other := cluster(t, 1)
+	// The other world's network is the same: only one of them runs from here on.
+	other.pods[1].kill()
+	w.pods[2].kill()
+	w.check(shell("rm -rf " + w.pods[2].directory + "/data && cp -a " + other.pods[1].directory + "/data " + w.pods[2].directory + "/data"))
+	w.check(w.pods[2].connectNetwork())
+	w.pods[2].run()
+	w.pods[2].waitsFor(instanceapi.WaitForeignSystem)
+	if foreign := w.pods[2].status().Volume.SystemIdentifier; foreign == w.record().System {
+		t.Errorf("its system is %s", foreign)
+	}
+}
