@@ -13,7 +13,7 @@ func install(path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening this program: %w", err)
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }() // only read
 	temporary := path + ".tmp"
 	target, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
 	if err != nil {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -17,30 +18,26 @@ func contains(want, have any) bool {
 		if !ok {
 			return len(want) == 0 && have == nil
 		}
-		for key, value := range want {
-			// The API server gives no kind to objects in lists, and ours are of the kind that was asked for.
-			if key == "kind" || key == "apiVersion" {
-				continue
-			}
-			if !contains(value, have[key]) {
-				return false
-			}
-		}
-		return true
+		return containsFields(want, have)
 	case []any:
 		have, ok := have.([]any)
 		if !ok || len(want) != len(have) {
 			return len(want) == 0 && !ok
 		}
-		for i := range want {
-			if !contains(want[i], have[i]) {
-				return false
-			}
-		}
-		return true
+		return slices.EqualFunc(want, have, contains)
 	default:
 		return equality.Semantic.DeepEqual(want, have) || sameScalar(want, have)
 	}
+}
+
+func containsFields(want, have map[string]any) bool {
+	for key, value := range want {
+		// The API server gives no kind to objects in lists, and ours are of the kind that was asked for.
+		if key != "kind" && key != "apiVersion" && !contains(value, have[key]) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameScalar compares numbers and quantities, that the API server writes in its own way: 0.5 as 500m.

@@ -97,6 +97,7 @@ func live(members []memberFacts, step rolloutStep, change string) {
 			continue
 		}
 		switch step.verb {
+		case verbNone, verbWait:
 		case verbReplace:
 			member.replace = false
 		case verbConfigure:

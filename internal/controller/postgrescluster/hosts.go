@@ -31,8 +31,8 @@ func (s *scope) serverHosts() []string {
 
 // instanceHosts are the names of the instances themselves, and the one that stands for whichever leads.
 func (s *scope) instanceHosts() []string {
-	any := naming.InstanceHost(s.cluster.Name, s.cluster.Namespace, "*")
-	return []string{any, any + clusterDomain, naming.LeaderHost(s.cluster.Name, s.cluster.Namespace)}
+	each := naming.InstanceHost(s.cluster.Name, s.cluster.Namespace, "*")
+	return []string{each, each + clusterDomain, naming.LeaderHost(s.cluster.Name, s.cluster.Namespace)}
 }
 
 // loadBalancerAddresses that a Service was given, host names and IP addresses.

@@ -15,7 +15,6 @@ import (
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
-	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
 // +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims;secrets;services;serviceaccounts,verbs=get;list;watch
@@ -146,13 +145,13 @@ func (r *Reconciler) observeLease(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.observed.lease = lease
-	record, err := election.Decode(leaseFields(lease))
-	if err != nil {
+	record, invalid := election.Decode(leaseFields(lease))
+	if invalid == nil {
+		s.observed.record = record
+	} else {
 		// The leader writes its own again; until then the content counts as absent.
-		s.note(reconcile.Brief("the content of the Lease "+lease.Name+" is ignored: "+err.Error()), "LeaseIgnored")
-		return nil
+		s.note("the content of the Lease "+lease.Name+" is ignored: "+invalid.Error(), "LeaseIgnored")
 	}
-	s.observed.record = record
 	return nil
 }
 
