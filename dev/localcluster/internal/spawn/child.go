@@ -3,6 +3,7 @@ package spawn
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,29 +18,33 @@ import (
 func Child(description string) error {
 	// Namespaces belong to a thread. Exec takes those of the calling thread for the program.
 	runtime.LockOSThread()
-	err := become(description)
-	if pipe := os.NewFile(3, "pipe"); pipe != nil {
-		fmt.Fprint(pipe, err)
-	}
-	return err
-}
-
-func become(description string) error {
 	var p Process
 	if err := json.Unmarshal([]byte(description), &p); err != nil {
 		return fmt.Errorf("reading what to start: %w", err)
 	}
+	err := become(p)
+	if p.Report {
+		fmt.Fprint(os.NewFile(3, "report"), err)
+	}
+	return err
+}
+
+func become(p Process) error {
 	if p.Leaf != "" {
 		file := filepath.Join(p.Leaf, "cgroup.procs")
 		if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
 			return fmt.Errorf("entering the cgroup: %w", err)
 		}
-		unix.CloseOnExec(3)
 	}
 	if p.Node != "" {
 		if err := enterNode(p); err != nil {
 			return err
 		}
+	}
+	// A daemon must hold nothing of whoever ran the command: a lock that the shell had taken, for
+	// instance, would be held as long as the cluster runs. Our own pipe ends here, too.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("letting go of inherited files: %w", err)
 	}
 	program, err := exec.LookPath(p.Command[0])
 	if err != nil {

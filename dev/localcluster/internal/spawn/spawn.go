@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,8 +38,10 @@ type Process struct {
 	Node string
 	// Mounts is what the node's mount namespace shows, used by the first process of a node.
 	Mounts []Mount
-	// Leaf is the cgroup's directory; Start fills it in.
-	Leaf string
+	// Leaf is the cgroup's directory, and Report whether the child's file 3 takes its error message.
+	// Both are filled in by Start and Run.
+	Leaf   string
+	Report bool
 }
 
 // Mount is one directory or file shown elsewhere in a node's mount namespace.
@@ -55,7 +58,7 @@ func Start(p Process) error {
 	if err != nil {
 		return err
 	}
-	p.Leaf = leaf
+	p.Leaf, p.Report = leaf, true
 	if err := os.MkdirAll(filepath.Dir(p.Log), 0o755); err != nil {
 		return fmt.Errorf("creating the log directory of %s: %w", p.Name, err)
 	}
@@ -69,8 +72,8 @@ func Start(p Process) error {
 	if err != nil {
 		return err
 	}
-	// The pipe's other end is closed by exec: an empty read means that the program runs,
-	// anything else is the child's error message.
+	// The child inherits the pipe's other end and exec closes it: an end without a word means that
+	// the program runs, anything else is why it does not.
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("making a pipe for %s: %w", p.Name, err)
@@ -84,11 +87,10 @@ func Start(p Process) error {
 	if err != nil {
 		return fmt.Errorf("starting %s of %s: %w", p.Name, p.Unit, err)
 	}
-	message := make([]byte, 4096)
-	n, _ := reader.Read(message)
-	if n > 0 {
+	message, err := io.ReadAll(reader)
+	if err != nil || len(message) > 0 {
 		_ = cmd.Wait()
-		return fmt.Errorf("starting %s of %s: %s", p.Name, p.Unit, message[:n])
+		return fmt.Errorf("starting %s of %s: %s", p.Name, p.Unit, message)
 	}
 	return cmd.Process.Release()
 }
