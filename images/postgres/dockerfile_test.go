@@ -34,6 +34,7 @@ func debianBase(ctx context.Context, suite, dir string) (tar string, err error) 
 	tar = filepath.Join(dir, "base.tar")
 	args := []string{
 		"--quiet", "--mode=root", "--variant=apt", "--include=debian-archive-keyring",
+		"--dpkgopt=force-unsafe-io", // as Debian's own images have it
 		"--customize-hook=upload " + sources + " /etc/apt/sources.list.d/debian.sources",
 		"--customize-hook=rm \"$1\"/etc/apt/sources.list.d/0000debian.sources",
 	}

@@ -86,7 +86,7 @@ func TestAClusterIsUpgradedFrom15To17(t *testing.T) {
 		stop 15
 		init 17 "%s"
 		cd /tmp
-		$(b 17)/pg_upgrade -b $(b 15) -B $(b 17) -d /mnt/15 -D /mnt/17 -U postgres --link >/tmp/upgrade 2>&1 ||
+		$(b 17)/pg_upgrade -b $(b 15) -B $(b 17) -d /mnt/15 -D /mnt/17 -U postgres --link --no-sync >/tmp/upgrade 2>&1 ||
 			{ cat /tmp/upgrade; exit 1; }
 		start 17
 		sql -c "set enable_seqscan = off; select string_agg(x, ' ' order by x) from t where x > 'A'"
