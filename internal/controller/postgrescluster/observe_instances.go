@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -13,10 +14,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
 // answerWithin is how long an instance may take to tell of itself. All are asked at the same time, so that
@@ -72,6 +75,15 @@ func (r *Reconciler) observeInstances(ctx context.Context, s *scope) {
 		})
 	}
 	group.Wait()
+}
+
+// unlessBusy turns the answer of an instance that cannot do it just now (409) into something to wait for; what it is doing
+// shows in its own status alone.
+func unlessBusy(err error) error {
+	if refused, ok := instanceapi.Refused(err); ok && refused.Code == http.StatusConflict {
+		return reconcile.Wait(soon, v1alpha1.ReasonConfiguring, "%s", refused.Answer.Message)
+	}
+	return err
 }
 
 // managerRuns tells whether an instance manager can be expected to answer.

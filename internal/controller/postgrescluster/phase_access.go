@@ -46,7 +46,7 @@ func (r *Reconciler) grantAccess(ctx context.Context, s *scope) error {
 		ctx, cancel := context.WithTimeout(ctx, grantWithin)
 		defer cancel()
 		if report, err = found.client.Grant(ctx, access); err != nil {
-			return fmt.Errorf("roles and databases on %s: %w", leader, err)
+			return fmt.Errorf("roles and databases on %s: %w", leader, unlessBusy(err))
 		}
 		r.granted.remember(key, grant{basis, s.now, report})
 	}

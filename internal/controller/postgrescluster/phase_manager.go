@@ -34,7 +34,7 @@ func (r *Reconciler) replaceManagers(ctx context.Context, s *scope) error {
 			continue
 		}
 		if err := r.replaceManager(ctx, instance); err != nil {
-			return fmt.Errorf("replacing the instance manager of %s: %w", name, err)
+			return fmt.Errorf("replacing the instance manager of %s: %w", name, unlessBusy(err))
 		}
 		s.note(fmt.Sprintf("the instance manager of %s is replaced, from version %s; postgres goes on", name, instance.status.Manager.Version), v1alpha1.ReasonRolling)
 		// When it answers again shows in its own status alone.

@@ -137,7 +137,7 @@ func (r *Reconciler) configure(ctx context.Context, s *scope, name string, confi
 			"spec.parameters or spec.hba: %s refused them: %s. The former values are in force; change the spec", name, refused.Answer.Message)
 	}
 	if err != nil {
-		return fmt.Errorf("configuring %s: %w", name, err)
+		return fmt.Errorf("configuring %s: %w", name, unlessBusy(err))
 	}
 	if status.ConfigurationRevision != configuration.Revision {
 		// It has taken it and is busy; nothing tells when it is done.
@@ -153,7 +153,7 @@ func (r *Reconciler) restart(ctx context.Context, s *scope, name string, configu
 	ctx, cancel := context.WithTimeout(ctx, configureWithin)
 	defer cancel()
 	if _, err := instance.client.Restart(ctx, instanceapi.RestartRequest{Revision: configuration.Revision}); err != nil {
-		return fmt.Errorf("restarting %s: %w", name, err)
+		return fmt.Errorf("restarting %s: %w", name, unlessBusy(err))
 	}
 	s.note(fmt.Sprintf("%s restarts for %v", name, instance.status.Postgres.PendingRestart), v1alpha1.ReasonConfiguring)
 	// The end of a restart shows in the instance's own status alone.
