@@ -71,8 +71,8 @@ func Start(ctx context.Context, programs Programs, options Options) (*Server, er
 	return s, nil
 }
 
-// prepare makes the directories and runs initdb.
-func (s *Server) prepare(ctx context.Context, options Options) error {
+// makeDirectories makes the directories, for the server alone.
+func (s *Server) makeDirectories() error {
 	for _, directory := range []string{s.directory, s.Data, s.Socket} {
 		if err := os.MkdirAll(directory, 0o700); err != nil {
 			return err
@@ -80,6 +80,14 @@ func (s *Server) prepare(ctx context.Context, options Options) error {
 		if err := os.Chown(directory, s.uid, s.gid); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// prepare makes the directories and runs initdb.
+func (s *Server) prepare(ctx context.Context, options Options) error {
+	if err := s.makeDirectories(); err != nil {
+		return err
 	}
 	arguments := options.InitdbArguments
 	if arguments == nil {

@@ -31,6 +31,13 @@ func Run(t testing.TB, programs Programs, options Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	removeAfter(t, server)
+	return server
+}
+
+// removeAfter removes a server at the end of the test; of a failed one it shows what the server printed last.
+func removeAfter(t testing.TB, server *Server) {
+	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
 			log := server.Log()
@@ -40,7 +47,6 @@ func Run(t testing.TB, programs Programs, options Options) *Server {
 			t.Error(err)
 		}
 	})
-	return server
 }
 
 // Conn opens a connection that is closed at the end of the test.
