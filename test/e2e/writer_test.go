@@ -52,6 +52,11 @@ func (c *cluster) underLoad() *writer {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.t.Context()))
 	w := &writer{cluster: c, cancel: cancel, done: make(chan struct{}), watcher: c.watchPrimaries()}
 	connection := c.open()
+	// A writer before this one may have used numbers whose rows were acknowledged to nobody.
+	if err := connection.QueryRow(ctx, "SELECT coalesce(max(id), 0) + 1000 FROM ledger").Scan(&w.next); err != nil {
+		cancel()
+		c.t.Fatalf("finding the last row: %v", err)
+	}
 	go func() {
 		defer close(w.done)
 		w.write(ctx, connection)
