@@ -27,8 +27,8 @@ func (m *Manager) leaderDuties(ctx context.Context) {
 			m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
 		}
 	}
-	record := m.lease.record.Copy()
-	if m.updateMembers(&record) && m.lease.readable && m.lease.exists {
+	record := m.leading.record.Copy()
+	if m.updateMembers(&record) && m.decision.Action == election.Lead {
 		m.log.Info("members change", "members", record.MemberNames())
 		if err := m.renew(ctx); err != nil {
 			m.log.Warn("members are not published, trying again", "error", err.Error())
@@ -55,7 +55,7 @@ func (m *Manager) publishEndpoints(ctx context.Context) {
 			Streaming: replica.Streaming() && m.listed(replica.Instance), LagBytes: o.Inserted.Sub(replica.Flushed),
 		})
 	}
-	wanted := endpoints.Decide(m.lease.record.Term, self, m.process.open, standbys)
+	wanted := endpoints.Decide(m.leading.record.Term, self, m.process.open, standbys)
 	m.publisher.Publish(&wanted)
 }
 

@@ -19,7 +19,7 @@ type job struct {
 }
 
 // jobPause after a job that failed, so that a leader that is not ready yet is not asked in vain all the time.
-const jobPause = time.Second
+const jobPause = 300 * time.Millisecond
 
 // begin starts a job. It ends with the instance manager, never with a turn.
 func (m *Manager) begin(name string, state instanceapi.State, message string, work func(ctx context.Context) error) {

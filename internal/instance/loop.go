@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -80,6 +81,7 @@ func (m *Manager) untilNextTurn() time.Duration {
 func (m *Manager) turn(ctx context.Context) {
 	m.turnedAt.Store(time.Now().UnixNano())
 	defer m.publish()
+	defer m.surviveBug()
 	m.problem = ""
 	m.noticeEnd()
 	m.noticeJob()
@@ -95,6 +97,14 @@ func (m *Manager) turn(ctx context.Context) {
 	m.decision = decision
 	if err := m.act(ctx, decision); err != nil {
 		m.hold(string(decision.Action), err)
+	}
+}
+
+// surviveBug keeps a bug in a turn from ending PID 1, and with it the database. The next turn looks at everything again.
+func (m *Manager) surviveBug() {
+	if bug := recover(); bug != nil {
+		m.problem = fmt.Sprintf("a bug of the instance manager: %v; please report it with the log", bug)
+		m.log.Error("a turn of the loop ended in a bug; going on", "bug", fmt.Sprint(bug), "stack", string(debug.Stack()))
 	}
 }
 
@@ -166,7 +176,7 @@ func (m *Manager) keep(ctx context.Context) error {
 	if err := m.syncFiles(); err != nil {
 		return err
 	}
-	if m.process.primary {
+	if m.process.primary && m.process.open && m.process.observation != nil && m.leading.record != nil {
 		m.leaderDuties(ctx)
 	}
 	return nil

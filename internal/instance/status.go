@@ -28,7 +28,7 @@ func (m *Manager) publish() {
 	o := m.process.observation
 	serving := o != nil && m.process.open && !m.process.stopping() && m.decision.Action != stoppingAction
 	status.Ready = serving
-	status.Leader = serving && m.process.primary && !o.InRecovery && m.lease.record.Holder == m.options.Instance
+	status.Leader = serving && m.process.primary && !o.InRecovery && m.leading.record != nil
 	m.published.Store(&status)
 }
 

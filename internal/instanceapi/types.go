@@ -101,7 +101,7 @@ type Status struct {
 	Message string `json:"message,omitempty"`
 	// Ready: postgres accepts connections and, on a standby, has reached consistency.
 	Ready bool `json:"ready"`
-	// Leader: this instance holds the Lease and postgres is not in recovery.
+	// Leader: this instance leads and postgres is not in recovery. It holds the Lease, or held it until that was deleted.
 	Leader bool `json:"leader"`
 
 	// Volume tells what the instance's volumes hold.

@@ -80,7 +80,7 @@ func run(m *testing.M) (code int, err error) {
 
 func build(version string) (string, error) {
 	target := filepath.Join(env.directory, "timonier-instance-"+version)
-	cmd := exec.Command("go", "build", "-tags=crashpoints", "-ldflags=-X main.version="+version, "-o", target, "../../cmd/timonier-instance")
+	cmd := exec.Command("go", "build", "-tags=crashpoints", "-ldflags=-X github.com/timonier-io/timonier/internal/version.version="+version, "-o", target, "../../cmd/timonier-instance")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the instance manager: %w: %s", err, output)

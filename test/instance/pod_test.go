@@ -4,6 +4,7 @@ package instance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -168,6 +169,32 @@ func (p *pod) waitsFor(reason instanceapi.WaitReason) instanceapi.Status {
 		return status.State == instanceapi.StateWaiting && status.WaitReason == reason
 	})
 	return status
+}
+
+// inside runs a command in the container, as root.
+func (p *pod) inside(command ...string) error {
+	arguments := append([]string{"--target", strconv.Itoa(p.container.Process.Pid), "--pid", "--mount", "--root", "--wd=/"}, command...)
+	output, err := exec.CommandContext(p.w.ctx, "nsenter", arguments...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s in %s: %w: %s", strings.Join(command, " "), p.name, err, output)
+	}
+	return nil
+}
+
+// logs waits until the log has a text, and tells whether every line of it is a JSON object.
+func (p *pod) logs(text string) {
+	p.w.t.Helper()
+	var content []byte
+	p.w.eventually("the log of "+p.name+" tells of "+text, func() bool {
+		var err error
+		content, err = os.ReadFile(p.logFile())
+		return err == nil && strings.Contains(string(content), text)
+	})
+	for line := range strings.Lines(string(content)) {
+		if strings.HasSuffix(line, "\n") && !json.Valid([]byte(line)) {
+			p.w.t.Errorf("a line of the log is no JSON: %q", line)
+		}
+	}
 }
 
 func copyFile(from, to string) (err error) {

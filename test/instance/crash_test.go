@@ -1,0 +1,105 @@
+//go:build integration
+
+package instance
+
+import (
+	"testing"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+func TestACrashAtAnyStepOfBootstrapLeavesOneSystemThatServes(t *testing.T) {
+	for _, volumes := range []struct {
+		name string
+		wal  bool
+	}{{"one volume", false}, {"with a WAL volume", true}} {
+		for _, step := range []string{
+			"initialise: begin", "initialise: cleared", "initialise: initdb done", "initialise: mark exchanged",
+			"place: identity written", "place: renamed",
+		} {
+			t.Run(volumes.name+", "+step, func(t *testing.T) {
+				w := newWorld(t, 1)
+				w.wal = volumes.wal
+				w.createLease(true)
+				p := w.start(1, "TIMONIER_TEST_CRASH_AT="+step)
+				p.ends()
+				before := w.record()
+				p.run()
+				p.configure()
+				p.becomes(instanceapi.StateRunning)
+				after := w.record()
+				if before.HasSystem() && after.System != before.System {
+					t.Errorf("the Lease named system %s, and names %s", before.System, after.System)
+				}
+				if after.System != p.status().Volume.SystemIdentifier {
+					t.Errorf("the Lease names %s, the volume holds %s", after.System, p.status().Volume.SystemIdentifier)
+				}
+				if (step == "initialise: mark exchanged" || step[:5] == "place") != before.HasSystem() {
+					t.Errorf("at this step the Lease named system %q", before.System)
+				}
+			})
+		}
+	}
+}
+
+func TestACrashAtAnyStepOfCloningIsGotOver(t *testing.T) {
+	for _, step := range []string{"clone: begin", "clone: cleared", "clone: copied", "clone: complete", "place: renamed"} {
+		t.Run(step, func(t *testing.T) {
+			w := newWorld(t, 2)
+			w.wal = true
+			w.createLease(true)
+			w.start(1).configure()
+			w.pods[1].becomes(instanceapi.StateRunning)
+			p := w.start(2, "TIMONIER_TEST_CRASH_AT="+step)
+			p.ends()
+			p.run()
+			p.configure()
+			p.becomes(instanceapi.StateStreaming)
+			if got := p.status().Volume.SystemIdentifier; got != w.record().System {
+				t.Errorf("its system is %s", got)
+			}
+		})
+	}
+}
+
+func TestAClonePulledDownInTheMiddleIsTakenAgain(t *testing.T) {
+	w := newWorld(t, 2)
+	w.createLease(true)
+	w.start(1).configure()
+	w.pods[1].becomes(instanceapi.StateRunning)
+	w.pods[1].grant()
+	w.pods[1].must("CREATE TABLE notes AS SELECT repeat(md5(n::text), 30) AS text FROM generate_series(1, 100000) n")
+	p := w.start(2)
+	p.becomes(instanceapi.StateCloning)
+	time.Sleep(500 * time.Millisecond) // somewhere in the copy
+	p.kill()
+	p.run()
+	p.configure()
+	p.becomes(instanceapi.StateStreaming)
+	p.reads("SELECT count(*) FROM notes", "100000")
+}
+
+func TestAnInterruptedPromotionIsMadeUpFor(t *testing.T) {
+	w := cluster(t, 1)
+	w.recreated((*pod).terminate)
+	w.pods[1].run("TIMONIER_TEST_CRASH_AT=promote: begin")
+	w.pods[1].ends()
+	interrupted := w.record()
+	w.pods[1].run()
+	w.pods[1].becomes(instanceapi.StateRunning)
+	w.pods[1].reads(notes, "first")
+	if timeline := w.pods[1].status().Postgres.Timeline; timeline != w.record().Timeline || timeline < interrupted.Timeline {
+		t.Errorf("it writes timeline %d, the Lease says %d, and said %d", timeline, w.record().Timeline, interrupted.Timeline)
+	}
+}
+
+// ends waits until the container ended by itself.
+func (p *pod) ends() {
+	p.w.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(60 * time.Second):
+		p.w.t.Fatalf("%s did not reach the step at which it was to crash", p.name)
+	}
+}
