@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Where and when something was measured.
+type Where struct {
+	At     time.Time `json:"at"`
+	Commit string    `json:"commit"`
+	// Dirty: files were changed, so that the commit does not tell all.
+	Dirty     bool   `json:"dirty,omitempty"`
+	Cores     int    `json:"cores"`
+	MemoryMiB int    `json:"memoryMiB"`
+	Kernel    string `json:"kernel"`
+	// LoadBefore and LoadAfter are the load averages over 1, 5 and 15 minutes.
+	LoadBefore string `json:"loadBefore"`
+	LoadAfter  string `json:"loadAfter"`
+}
+
+func describe(ctx context.Context) (Where, error) {
+	where := Where{At: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU()}
+	commit, err := output(ctx, "git", "rev-parse", "HEAD")
+	if err != nil {
+		return where, err
+	}
+	changed, err := output(ctx, "git", "status", "--porcelain")
+	if err != nil {
+		return where, err
+	}
+	where.Commit, where.Dirty = commit, changed != ""
+	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return where, err
+	}
+	where.Kernel = strings.TrimSpace(string(kernel))
+	memory, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return where, err
+	}
+	if where.MemoryMiB, err = kibibytes(string(memory), "MemTotal:"); err != nil {
+		return where, err
+	}
+	where.MemoryMiB /= 1024
+	where.LoadBefore, err = load()
+	return where, err
+}
+
+// load averages over 1, 5 and 15 minutes.
+func load() (string, error) {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "", err
+	}
+	fields := strings.Fields(string(content))
+	if len(fields) < 3 {
+		return "", fmt.Errorf("/proc/loadavg holds %q", content)
+	}
+	return strings.Join(fields[:3], " "), nil
+}
+
+// kibibytes of a line such as "VmRSS:  1234 kB".
+func kibibytes(text, name string) (int, error) {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			var n int
+			if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%d kB", &n); err != nil {
+				return 0, fmt.Errorf("%s %q: %w", name, rest, err)
+			}
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("there is no line %s", name)
+}
+
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
