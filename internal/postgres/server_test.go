@@ -180,13 +180,20 @@ func TestTheCatalogueIsWhatTheServerSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen := 0
+		const maxAdded = 3
+		seen, added := 0, 0
 		for rows.Next() {
 			var want catalogue.Parameter
 			if err := rows.Scan(&want.Name, &want.Context, &want.Type, &want.Unit, &want.Min, &want.Max); err != nil {
 				t.Fatal(err)
 			}
 			got, known := catalogue.Lookup(programs.Major, want.Name)
+			if !known && added < maxAdded {
+				// Minor releases rarely add one; until the catalogue is generated anew, users cannot set it.
+				t.Logf("the catalogue does not know %s; run go generate in internal/postgres/catalogue", want.Name)
+				added++
+				continue
+			}
 			if got.Name != want.Name || got.Context != want.Context || got.Type != want.Type || got.Unit != want.Unit || (got.Min != want.Min || got.Max != want.Max) && want.Name != "server_version_num" {
 				t.Errorf("the catalogue has %+v (%v), the server %+v; run go generate in internal/postgres/catalogue", got, known, want)
 			}

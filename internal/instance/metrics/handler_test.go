@@ -306,7 +306,8 @@ func TestAServerThatHangsDoesNotHangTheMetrics(t *testing.T) {
 	if value(t, s.read(), "up", "") != 1 {
 		t.Error("it is up")
 	}
-	pgtest.Exec(t, s.Conn(t, "postgres", "postgres"), "BEGIN", "LOCK TABLE pg_catalog.pg_db_role_setting IN ACCESS EXCLUSIVE MODE")
+	locker := s.Conn(t, "postgres", "postgres")
+	pgtest.Exec(t, locker, "BEGIN", "LOCK TABLE pg_catalog.pg_db_role_setting IN ACCESS EXCLUSIVE MODE")
 	begun := time.Now()
 	f := s.read()
 	if took := time.Since(begun); took > 5*time.Second {
@@ -315,6 +316,7 @@ func TestAServerThatHangsDoesNotHangTheMetrics(t *testing.T) {
 	if value(t, f, "up", "") != 1 || value(t, f, "collection_failures", "") != 1 || value(t, f, "connections_limit", "") != 100 {
 		t.Errorf("one group waits for a lock: %v", f)
 	}
+	pgtest.Exec(t, locker, "ROLLBACK")
 	// Where the whole server hangs, an answer comes all the same, and the connection is made anew later.
 	if err := syscall.Kill(s.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
