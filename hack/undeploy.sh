@@ -10,6 +10,10 @@ if [ -n "${CONFIRM:-}" ] && [ "$CONFIRM" != "$confirmation" ]; then
 fi
 
 if [ "${CONFIRM:-}" = "$confirmation" ] && kubectl get crd postgresclusters.postgres.timonier.io >/dev/null 2>&1; then
+	kubectl -n timonier-system get deployment timonier-operator >/dev/null 2>&1 || {
+		echo "the operator is not installed, and only it can remove what belongs to clusters: run \`make deploy\` first" >&2
+		exit 1
+	}
 	# The operator still runs: it removes what belongs to the clusters, and keeps volumes that are to be retained.
 	HINT="a cluster that does not go has a condition that tells why: kubectl get pgc -A -o wide" \
 		hack/step.sh "deleting every PostgresCluster" \

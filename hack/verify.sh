@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# verify.sh MODULE… checks formatting, modules and vet in each Go module, and that what is generated is up to date.
-# It compares before and after, so that it can be run on a work tree with changes.
+# verify.sh MODULE… checks formatting, that what is generated is up to date, and each module's dependencies. It
+# compares before and after, so that it can be run on a work tree with changes. What vet finds, the linter finds too.
 set -euo pipefail
 
 fail() {
@@ -23,11 +23,6 @@ after=$(state)
 }
 
 for module in "$@"; do
-	echo "==> module $module"
-	(
-		cd "$module"
-		go mod tidy -diff >/dev/null || fail "go.mod of $module is not tidy: run go mod tidy there"
-		go vet ./...
-		go vet -tags integration,e2e ./...
-	)
+	echo "==> modules of $module"
+	(cd "$module" && go mod tidy -diff >/dev/null) || fail "go.mod of $module is not tidy: run go mod tidy there"
 done

@@ -49,15 +49,16 @@ func run(m *testing.M) (code int, err error) {
 		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd")},
 		ErrorIfCRDPathMissing: true,
 	}
-	server.config, err = environment.Start()
-	if err != nil {
-		return 0, fmt.Errorf("starting an API server: %w", err)
-	}
+	// Also after a start that failed half-way: the processes would outlive the test.
 	defer func() {
 		if stopErr := environment.Stop(); stopErr != nil && err == nil {
 			err = fmt.Errorf("stopping the API server: %w", stopErr)
 		}
 	}()
+	server.config, err = environment.Start()
+	if err != nil {
+		return 0, fmt.Errorf("starting an API server: %w", err)
+	}
 	plain, err := client.New(server.config, client.Options{})
 	if err != nil {
 		return 0, fmt.Errorf("making a client: %w", err)
