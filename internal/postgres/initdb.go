@@ -41,7 +41,9 @@ func InitdbArguments(in InitdbInput) ([]string, error) {
 	case "15":
 		arguments = append(arguments, "--locale-provider=libc", "--locale=C", "--lc-ctype=C.UTF-8")
 	case "17":
-		arguments = append(arguments, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8", "--lc-collate=C", "--lc-messages=C")
+		arguments = append(arguments, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8", "--lc-collate=C", "--lc-messages=C",
+			// As in postgresql.conf: on a node with huge pages, a pod without any dies of them. 15 cannot be told.
+			"--set=huge_pages=off")
 	default:
 		return nil, fmt.Errorf("initdb: PostgreSQL %q is not one of the versions that Timonier knows (15, 17)", in.Major)
 	}

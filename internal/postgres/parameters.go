@@ -122,24 +122,23 @@ func isKnownPrefix(major, prefix string) bool {
 
 // checkTogether judges values that depend on each other, each of which is right by itself.
 func checkTogether(major string, parameters map[string]string) []Problem {
-	value := func(name string) (float64, bool) {
+	value := func(name string) float64 {
 		for _, s := range EffectiveSettings(SettingsInput{Major: major, Parameters: parameters}) {
 			if s.Name == name {
 				p, _ := catalogue.Lookup(major, name)
-				n, err := parseNumber(p, s.Value)
-				return n, err == nil
+				n, _ := parseNumber(p, s.Value) // checked before
+				return n
 			}
 		}
-		p, known := catalogue.Lookup(major, name)
-		n, err := parseNumber(p, p.Default)
-		return n, known && err == nil
+		p, _ := catalogue.Lookup(major, name)
+		n, _ := parseNumber(p, p.Default) // 0 where this version does not have it
+		return n
 	}
-	most, _ := value("max_connections")
-	reserved, _ := value("superuser_reserved_connections")
-	more, _ := value("reserved_connections") // PostgreSQL 15 has none: 0
-	if reserved+more >= most {
+	most := value("max_connections")
+	reserved := value("superuser_reserved_connections") + value("reserved_connections")
+	if reserved >= most {
 		return []Problem{{"spec.parameters.max_connections",
-			fmt.Sprintf("%s connections are reserved of %s, which leaves none for clients", plain(reserved+more), plain(most)),
+			fmt.Sprintf("%s connections are reserved of %s, which leaves none for clients", plain(reserved), plain(most)),
 			"raise it, or lower superuser_reserved_connections or reserved_connections"}}
 	}
 	return nil

@@ -4,74 +4,18 @@ package postgres_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/postgres"
 	"github.com/timonier-io/timonier/internal/postgres/catalogue"
 	"github.com/timonier-io/timonier/internal/postgres/pgtest"
 )
-
-// instance starts a server exactly as an instance has it: initdb's arguments, postgresql.conf,
-// pg_hba.conf and pg_ident.conf are what this package makes of them. Only where it listens is the test's.
-func instance(t *testing.T, programs pgtest.Programs, in postgres.SettingsInput, hba postgres.HBAInput) *pgtest.Server {
-	t.Helper()
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	hba.OSUser = me.Username
-	arguments, err := postgres.InitdbArguments(postgres.InitdbInput{Major: programs.Major, DataDirectory: "overridden"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, key := selfSigned(t)
-	in.Major, in.Instance, in.PrimarySlotName = programs.Major, "demo-1", naming.Slot("demo-1")
-	in.CertificateFile, in.KeyFile, in.CAFile = "tls.crt", "tls.key", "tls.crt"
-	in.LogDirectory, in.LogFile = "log", "postgresql.log"
-	in.MemoryBytes, in.WALVolumeBytes = 512<<20, 2<<30
-	return pgtest.Run(t, programs, pgtest.Options{
-		InitdbArguments: arguments,
-		Files: map[string]string{
-			"postgresql.conf": postgres.RenderSettings(in),
-			"pg_hba.conf":     postgres.RenderHBA(hba),
-			"pg_ident.conf":   postgres.RenderIdent(hba),
-			"tls.crt":         certificate,
-			"tls.key":         key,
-		},
-	})
-}
-
-func selfSigned(t *testing.T) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
-}
 
 func TestPostgreSQLTakesEverySettingAsItWasMeant(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
@@ -201,42 +145,6 @@ func TestTheCatalogueIsWhatTheServerSays(t *testing.T) {
 		}
 		if err := rows.Err(); err != nil || seen < 300 {
 			t.Errorf("%d parameters: %v", seen, err)
-		}
-	})
-}
-
-func TestPostgreSQLReadsTheHBAFile(t *testing.T) {
-	lines := []string{
-		"hostssl app, report  app,\"Odd Role\" ::/0\treject # the office", "hostssl sameuser +readers samenet scram-sha-256",
-		"hostssl all all 192.168.1.1 255.255.255.0 scram-sha-256", "hostssl all all fd00::1 ffff:: reject",
-		"hostssl all all .example.com scram-sha-256", "hostssl \"replication\" all all scram-sha-256", "# only a comment",
-		"hostssl \"a \"\"quoted\"\" name\" all all scram-sha-256",
-	}
-	if problems := postgres.CheckHBA(lines); problems != nil {
-		t.Fatal(problems)
-	}
-	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
-		server := instance(t, programs, postgres.SettingsInput{}, postgres.HBAInput{Open: true, Lines: lines})
-		conn := server.Conn(t, naming.Superuser, "postgres")
-		if n := pgtest.Value[int](t, conn, "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL"); n != 0 {
-			t.Errorf("%d lines of pg_hba.conf are wrong", n)
-		}
-		if n := pgtest.Value[int](t, conn, "SELECT count(*) FROM pg_hba_file_rules"); n != 8+len(lines)-1 {
-			t.Errorf("%d rules", n)
-		}
-		if n := pgtest.Value[int](t, conn, "SELECT count(*) FROM pg_ident_file_mappings WHERE error IS NULL"); n != 2 {
-			t.Errorf("%d lines in pg_ident.conf", n)
-		}
-		pgtest.Exec(t, conn, "CREATE ROLE app LOGIN", "CREATE ROLE timonier_monitor LOGIN", "CREATE ROLE timonier_replication LOGIN REPLICATION")
-		if monitor, err := server.Connect(t.Context(), naming.MonitorRole, "postgres"); err != nil {
-			t.Errorf("the instance's own UID is not the monitor: %v", err)
-		} else {
-			_ = monitor.Close(t.Context())
-		}
-		for _, role := range []string{"app", naming.ReplicationRole} {
-			if _, err := server.Connect(t.Context(), role, "postgres"); err == nil {
-				t.Errorf("%s got in over the local socket", role)
-			}
 		}
 	})
 }

@@ -49,11 +49,11 @@ type SettingsInput struct {
 type Source string
 
 const (
-	// SourceTimonier: users cannot change it.
+	// SourceTimonier is of what users cannot change.
 	SourceTimonier Source = "Timonier"
-	// SourceDefault: Timonier's default, that users may change.
+	// SourceDefault is of Timonier's defaults, that users may change.
 	SourceDefault Source = "Default"
-	// SourceUser: spec.parameters.
+	// SourceUser is of spec.parameters.
 	SourceUser Source = "User"
 )
 

@@ -15,12 +15,12 @@ var StandbySensitive = []string{
 type RestartOrder string
 
 const (
-	// StandbysFirst: each standby, then the primary. Right for raised values, and for
+	// StandbysFirst is each standby, then the primary. Right for raised values, and for
 	// every parameter that is not in StandbySensitive.
 	StandbysFirst RestartOrder = "StandbysFirst"
-	// PrimaryFirst: the primary, then each standby once it has replayed the primary's change.
+	// PrimaryFirst is the primary, then each standby once it has replayed the primary's change.
 	PrimaryFirst RestartOrder = "PrimaryFirst"
-	// StandbysTwice: some values are raised and others lowered. Each standby with the
+	// StandbysTwice is for values of which some are raised and others lowered: each standby with the
 	// greater of both, the primary, then each standby again once it has replayed the change.
 	StandbysTwice RestartOrder = "StandbysTwice"
 )

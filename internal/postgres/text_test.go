@@ -23,7 +23,7 @@ func TestAWALLocationIsReadAndWrittenAsPostgreSQLDoes(t *testing.T) {
 
 func TestWALLocationsAreCompared(t *testing.T) {
 	early, late := LSN(0xFFFFFFFF), LSN(0x100000000)
-	if early.Compare(late) != -1 || late.Compare(early) != 1 || late.Compare(late) != 0 {
+	if early.Compare(late) != -1 || late.Compare(early) != 1 || late.Compare(0x100000000) != 0 {
 		t.Error("the order of 0/FFFFFFFF and 1/0 is wrong")
 	}
 	if late.Sub(early) != 1 || early.Sub(late) != -1 {

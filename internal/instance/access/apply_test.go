@@ -5,7 +5,6 @@ package access_test
 import (
 	"context"
 	"crypto/rand"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -190,10 +189,10 @@ func TestOneObjectsErrorDoesNotStopTheOthers(t *testing.T) {
 		bad.ConnectionLimit = -5
 		lost.MemberOf = []string{"nobody", "pg_monitor"}
 		mighty.MemberOf = []string{"postgres", "pg_execute_server_program"}
-		clear := role("clear")
-		clear.Verifier = "a password in clear"
+		inClear := role("clear")
+		inClear.Verifier = "a password in clear"
 		report := s.apply(instanceapi.Access{
-			Roles: []instanceapi.Role{bad, lost, mighty, clear, role("postgres"), role("timonier_monitor"), role("good"), absent("pg_monitor")},
+			Roles: []instanceapi.Role{bad, lost, mighty, inClear, role("postgres"), role("timonier_monitor"), role("good"), absent("pg_monitor")},
 			Databases: []instanceapi.Database{
 				{Name: "a", Owner: "missing"}, {Name: "b", Owner: "good", Extensions: []string{"postgis", "hstore"}},
 				{Name: "template1", Owner: "good"}, {Name: "postgres", Absent: true, ConfirmDataLoss: "postgres"},
@@ -219,93 +218,6 @@ func TestOneObjectsErrorDoesNotStopTheOthers(t *testing.T) {
 		}
 		if n := pgtest.Value[int](t, s.Conn(t, "postgres", "b"), "SELECT count(*) FROM pg_extension WHERE extname = 'hstore'"); n != 1 {
 			t.Error("the extension after the missing one was not created")
-		}
-	})
-}
-
-func TestARoleThatOwnsAnythingStays(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
-		s := start(t, programs, nil)
-		s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("app"), role("reader"), role("free")},
-			Databases: []instanceapi.Database{{Name: "one", Owner: "app"}, {Name: "two", Owner: "postgres"}}})
-		s.in("two", "CREATE TABLE public.orders (id int)", "ALTER TABLE public.orders OWNER TO app", "GRANT SELECT ON public.orders TO reader", "INSERT INTO orders VALUES (1)",
-			"CREATE SCHEMA many AUTHORIZATION app", "SET ROLE app", "DO $$ BEGIN FOR i IN 1..20 LOOP EXECUTE format('CREATE TABLE many.t%s ()', i); END LOOP; END $$")
-		drop := instanceapi.Access{Roles: []instanceapi.Role{absent("app"), absent("reader"), absent("free"), absent("never-was")}}
-		report := s.apply(drop)
-		expect(t, report.Roles, "app", instanceapi.ObjectRefused, "23 objects", "database one", "in database two", "and 13 more", "REASSIGN OWNED BY \"app\"")
-		expect(t, report.Roles, "reader", instanceapi.ObjectRefused, "1 object: table public.orders (rights) in database two")
-		expect(t, report.Roles, "free", "")
-		expect(t, report.Roles, "never-was", "")
-		if !s.hasRole("app") || !s.hasRole("reader") || s.hasRole("free") {
-			t.Error("the wrong roles were dropped")
-		}
-		s.in("two", "REASSIGN OWNED BY app TO postgres", "DROP OWNED BY app", "DROP OWNED BY reader")
-		s.in("one", "REASSIGN OWNED BY app TO postgres", "DROP OWNED BY app")
-		report = s.apply(drop)
-		expect(t, report.Roles, "app", "")
-		expect(t, report.Roles, "reader", "")
-		if s.hasRole("app") || s.hasRole("reader") {
-			t.Error("a role that owns nothing was not dropped")
-		}
-		if n := pgtest.Value[int](t, s.Conn(t, "postgres", "two"), "SELECT count(*) FROM orders"); n != 1 {
-			t.Error("the data is gone")
-		}
-	})
-}
-
-func TestADatabaseWithDataIsDroppedOnlyWhenConfirmed(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
-		s := start(t, programs, nil)
-		made := map[string]string{
-			"empty": "SELECT 1", "extended": "CREATE EXTENSION hstore",
-			"tables": "CREATE TABLE orders (id int)", "functions": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-			"objects": "SELECT lo_create(0)", "types": "CREATE TYPE mood AS ENUM ('sad')", "hidden": "CREATE SCHEMA s; CREATE MATERIALIZED VIEW s.m AS SELECT 1 AS a",
-			"confirmed": "CREATE TABLE orders (id int)", "mistaken": "CREATE TABLE orders (id int)", "used": "SELECT 1", "closed": "SELECT 1",
-		}
-		var present, gone []instanceapi.Database
-		for name := range made {
-			present = append(present, instanceapi.Database{Name: name, Owner: "app"})
-			gone = append(gone, instanceapi.Database{Name: name, Absent: true})
-		}
-		if got := s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("app")}, Databases: present}); len(got.Databases) > 0 {
-			t.Fatalf("%+v", got)
-		}
-		for name, statement := range made {
-			s.in(name, statement)
-		}
-		for i := range gone {
-			switch gone[i].Name {
-			case "confirmed":
-				gone[i].ConfirmDataLoss = "confirmed"
-			case "mistaken":
-				gone[i].ConfirmDataLoss = "confirmed"
-			}
-		}
-		inUse, inConfirmed := s.Conn(t, "postgres", "used"), s.Conn(t, "postgres", "confirmed")
-		pgtest.Exec(t, s.conn, "ALTER DATABASE closed ALLOW_CONNECTIONS false")
-		desired := instanceapi.Access{Roles: []instanceapi.Role{role("app")}, Databases: gone}
-		for range 2 { // What is refused once is refused again.
-			report := s.apply(desired)
-			expect(t, report.Databases, "tables", instanceapi.ObjectRefused, "1 object: table public.orders", "confirmDataLoss: tables")
-			expect(t, report.Databases, "functions", instanceapi.ObjectRefused, "function public.f()")
-			expect(t, report.Databases, "objects", instanceapi.ObjectRefused, "large object")
-			expect(t, report.Databases, "types", instanceapi.ObjectRefused, "1 object: type public.mood")
-			expect(t, report.Databases, "hidden", instanceapi.ObjectRefused, "materialized view s.m")
-			expect(t, report.Databases, "mistaken", instanceapi.ObjectRefused, "confirmDataLoss: mistaken")
-			expect(t, report.Databases, "used", instanceapi.ObjectRefused, "1 connections")
-			expect(t, report.Databases, "closed", instanceapi.ObjectRefused, "cannot be seen", "confirmDataLoss: closed")
-			if len(report.Databases) != 8 {
-				t.Errorf("%+v", report.Databases)
-			}
-		}
-		if got := s.text("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname = ANY ($1)", slices.Collect(maps.Keys(made))); got != "closed functions hidden mistaken objects tables types used" {
-			t.Errorf("these are left: %s", got)
-		}
-		if err := inConfirmed.Ping(t.Context()); err == nil {
-			t.Error("a session of a dropped database lives on")
-		}
-		if err := inUse.Ping(t.Context()); err != nil {
-			t.Errorf("a session was ended without confirmation: %v", err)
 		}
 	})
 }
@@ -389,65 +301,6 @@ func TestMembershipsSince16(t *testing.T) {
 	if after := s.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text"); after != before {
 		t.Error("a second time something is written")
 	}
-}
-
-func TestAVerifierIsInNoLogAndNoStatistics(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
-		s := start(t, programs, map[string]string{
-			"log_statement": "all", "log_min_duration_statement": "0", "log_duration": "on", "log_transaction_sample_rate": "1", "log_min_error_statement": "debug5",
-			"log_min_messages": "debug2", "debug_print_parse": "on", "log_parameter_max_length": "-1", "log_error_verbosity": "verbose",
-			"shared_preload_libraries": "pg_stat_statements,auto_explain", "pg_stat_statements.track": "all", "pg_stat_statements.track_utility": "on",
-			"auto_explain.log_min_duration": "0", "auto_explain.log_nested_statements": "on",
-		})
-		pgtest.Exec(t, s.conn, "CREATE EXTENSION pg_stat_statements")
-		good, failing := role("good"), role("failing")
-		good.Verifier, failing.Verifier, failing.ConnectionLimit = newVerifier(t, "a"), newVerifier(t, "b"), -5
-		report := s.apply(instanceapi.Access{Roles: []instanceapi.Role{good, failing}})
-		expect(t, report.Roles, "failing", instanceapi.ObjectFailed)
-		good.Verifier = newVerifier(t, "c")
-		report = s.apply(instanceapi.Access{Roles: []instanceapi.Role{good, failing}})
-		if !strings.Contains(s.Log(), "prepar") && !strings.Contains(s.Log(), "set_config") {
-			t.Error("the log has no statements at all: this test sees nothing")
-		}
-		for what, text := range map[string]string{
-			"log":        s.Log(),
-			"statistics": s.text("SELECT coalesce(string_agg(query, ';'), '') FROM pg_stat_statements"),
-			"activity":   s.text("SELECT coalesce(string_agg(query, ';'), '') FROM pg_stat_activity WHERE pid <> pg_backend_pid()"),
-			"report":     find(report.Roles, "failing").Message,
-		} {
-			if strings.Contains(text, "SCRAM-SHA-256$") || strings.Contains(text, good.Verifier[20:]) {
-				t.Errorf("a verifier is in the %s", what)
-			}
-		}
-	})
-}
-
-// The owner of a database may put anything into it, and set the search_path of those who come.
-func TestNothingOfAUsersSchemaRunsAsSuperuser(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
-		s := start(t, programs, nil)
-		s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("app"), role("owner")}, Databases: []instanceapi.Database{{Name: "trap", Owner: "owner"}}})
-		trap := s.Conn(t, "owner", "trap")
-		pgtest.Exec(t, trap, "CREATE SCHEMA evil", "CREATE TABLE evil.caught (what text)", "GRANT ALL ON evil.caught TO PUBLIC", "GRANT USAGE ON SCHEMA evil TO PUBLIC",
-			`CREATE FUNCTION evil.spring(text, text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN INSERT INTO evil.caught VALUES (current_user); RETURN true; END $$`,
-			`CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.spring)`,
-			`CREATE FUNCTION evil.set_config(text, text, bool) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO evil.caught VALUES (current_user); RETURN ''; END $$`,
-			`CREATE FUNCTION evil.pg_describe_object(oid, oid, int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO evil.caught VALUES (current_user); RETURN ''; END $$`,
-			`CREATE VIEW evil.pg_extension AS SELECT current_user::name AS extname, ARRAY[]::oid[] AS extconfig WHERE evil.spring('', '')`,
-			`CREATE VIEW evil.pg_settings AS SELECT current_user::text AS name WHERE evil.spring('', '')`,
-			`ALTER DATABASE trap SET search_path = evil, pg_catalog`)
-		if got := pgtest.Value[bool](t, s.Conn(t, "owner", "trap"), "SELECT 'a'::text = 'b'::text"); !got {
-			t.Fatal("the trap does not work: this test sees nothing")
-		}
-		pgtest.Exec(t, trap, "TRUNCATE evil.caught", "GRANT SELECT ON evil.caught TO app")
-		report := s.apply(instanceapi.Access{Roles: []instanceapi.Role{role("owner"), absent("app")}, Databases: []instanceapi.Database{{Name: "trap", Owner: "owner", Extensions: []string{"hstore"}}}})
-		expect(t, report.Roles, "app", instanceapi.ObjectRefused, "table evil.caught (rights) in database trap")
-		report = s.apply(instanceapi.Access{Databases: []instanceapi.Database{{Name: "trap", Absent: true}}})
-		expect(t, report.Databases, "trap", instanceapi.ObjectRefused, "table evil.caught")
-		if n := pgtest.Value[int](t, trap, "SELECT count(*) FROM evil.caught"); n != 0 {
-			t.Errorf("code of a user ran %d times", n)
-		}
-	})
 }
 
 func TestAnEndedContextIsAnErrorNotAReport(t *testing.T) {

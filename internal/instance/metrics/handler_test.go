@@ -110,11 +110,17 @@ func TestMetricsOfAPrimary(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
 		s := newScene(t, programs, map[string]string{"max_connections": "33", "archive_mode": "on", "archive_command": "true", "wal_level": "logical"})
 		conn := s.Conn(t, "postgres", "postgres")
-		pgtest.Exec(t, conn, `CREATE DATABASE "odd ""name"" \ é"`, "CREATE ROLE app LOGIN", "CREATE ROLE careful LOGIN", "CREATE TABLE t (id int)", "INSERT INTO t SELECT generate_series(1, 1000)",
+		pgtest.Exec(t, conn, `CREATE DATABASE "odd ""name"" \ é"`, "CREATE ROLE app LOGIN", "CREATE ROLE careful LOGIN", "CREATE TABLE t (id int)",
 			"SELECT pg_create_physical_replication_slot('timonier_demo_2', true)", "SELECT pg_create_logical_replication_slot('unused', 'pgoutput', true)",
 			"ALTER ROLE app SET synchronous_commit = local", "ALTER DATABASE postgres SET synchronous_commit = off", "ALTER ROLE careful SET synchronous_commit = remote_apply",
 			"ALTER ROLE app IN DATABASE postgres SET synchronous_commit = off",
 			"ALTER SYSTEM SET max_connections = 44", "SELECT pg_reload_conf()", "SELECT pg_switch_wal()", "CHECKPOINT")
+		// A session that ends tells its statistics at once.
+		writer := s.Conn(t, "postgres", "postgres")
+		pgtest.Exec(t, writer, "INSERT INTO t SELECT generate_series(1, 1000)")
+		if err := writer.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		waiting := s.Conn(t, "postgres", "postgres")
 		pgtest.Exec(t, waiting, "BEGIN", "LOCK TABLE t")
 		blocked := make(chan error, 1)

@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -51,14 +50,13 @@ func Find(major string) (Programs, error) {
 
 // unprivileged finds the user postgres in a file system's passwd file, or else nobody: initdb wants a user with a name.
 func unprivileged(root string) (uid, gid int) {
-	file, err := os.Open(filepath.Join(root, "/etc/passwd"))
-	if err != nil {
-		return 65534, 65534
-	}
-	defer file.Close()
 	uid, gid = 65534, 65534
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		fields := strings.Split(lines.Text(), ":")
+	content, err := os.ReadFile(filepath.Join(root, "/etc/passwd"))
+	if err != nil {
+		return uid, gid
+	}
+	for line := range strings.Lines(string(content)) {
+		fields := strings.Split(line, ":")
 		if len(fields) > 3 && fields[0] == "postgres" {
 			u, errU := strconv.Atoi(fields[2])
 			g, errG := strconv.Atoi(fields[3])

@@ -22,6 +22,8 @@ type Options struct {
 	InitdbArguments []string
 	// Settings are given on the command line, over those in files.
 	Settings map[string]string
+	// Port in the socket's name, and for TCP where listen_addresses says so; 0 means 5432. FreePort finds one.
+	Port int
 	// Files are written into the data directory before the start, such as postgresql.conf.
 	Files map[string]string
 }
@@ -37,8 +39,10 @@ type Server struct {
 	directory string
 	settings  map[string]string
 	command   *exec.Cmd
-	exited    chan error
-	log       *os.File
+	// exited is closed when the postmaster is gone; exit then tells how.
+	exited chan struct{}
+	exit   error
+	log    *os.File
 }
 
 // startTimeout is generous: the machine may be busy with other tests.
@@ -52,7 +56,7 @@ func Start(ctx context.Context, programs Programs, options Options) (*Server, er
 		return nil, err
 	}
 	s := &Server{
-		Programs: programs, directory: directory, Port: 5432,
+		Programs: programs, directory: directory, Port: options.Port,
 		Data: filepath.Join(directory, "data"), Socket: filepath.Join(directory, "socket"),
 		settings: map[string]string{
 			"listen_addresses":        "",
@@ -62,6 +66,9 @@ func Start(ctx context.Context, programs Programs, options Options) (*Server, er
 		},
 	}
 	maps.Copy(s.settings, options.Settings)
+	if s.Port == 0 {
+		s.Port = 5432
+	}
 	if err := s.prepare(ctx, options); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(directory))
 	}
@@ -133,8 +140,11 @@ func (s *Server) Boot(ctx context.Context) error {
 	if err := s.command.Start(); err != nil {
 		return errors.Join(err, log.Close())
 	}
-	s.log, s.exited = log, make(chan error, 1)
-	go func(command *exec.Cmd, exited chan<- error) { exited <- command.Wait() }(s.command, s.exited)
+	s.log, s.exited = log, make(chan struct{})
+	go func(command *exec.Cmd, exited chan<- struct{}) {
+		s.exit = command.Wait()
+		close(exited)
+	}(s.command, s.exited)
 	return s.waitUntilReady(ctx)
 }
 
@@ -147,9 +157,8 @@ func (s *Server) waitUntilReady(ctx context.Context) error {
 			return conn.Close(ctx)
 		}
 		select {
-		case exit := <-s.exited:
-			s.exited <- exit
-			return fmt.Errorf("PostgreSQL %s ended while starting: %w\n%s", s.Major, exit, s.Log())
+		case <-s.exited:
+			return fmt.Errorf("PostgreSQL %s ended while starting: %w\n%s", s.Major, s.exit, s.Log())
 		case <-ctx.Done():
 			return fmt.Errorf("PostgreSQL %s does not accept connections: %w\n%s", s.Major, err, s.Log())
 		case <-time.After(50 * time.Millisecond):

@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"context"
+	"net"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -47,6 +48,20 @@ func removeAfter(t testing.TB, server *Server) {
 			t.Error(err)
 		}
 	})
+}
+
+// FreePort is a port on 127.0.0.1 that nobody listened on a moment ago.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if err := listener.Close(); err != nil || !ok {
+		t.Fatalf("a free port: %v, %v", address, err)
+	}
+	return address.Port
 }
 
 // Conn opens a connection that is closed at the end of the test.
