@@ -77,7 +77,8 @@ func holderWithoutItsDataLeadsNothing(o Observation, record Record) *Decision {
 	if o.Own.Initialised && o.Own.Incarnation == record.HolderIncarnation {
 		return nil
 	}
-	if !o.Own.Initialised && !o.UnfinishedClone && o.Unfinished == record.System {
+	ours := o.Own.Incarnation == "" || o.Own.Incarnation == record.HolderIncarnation
+	if !o.Own.Initialised && !o.UnfinishedClone && o.Unfinished == record.System && ours {
 		return &Decision{Action: Finish, Message: "initdb was finished and the Lease names its system; putting the data directory into its place"}
 	}
 	return wait(instanceapi.WaitDataMissing, fmt.Sprintf(

@@ -76,8 +76,9 @@ func (m *Manager) observation() election.Observation {
 	}
 	if unfinished := m.contents.Unfinished; unfinished != nil && !m.contents.HasPGData {
 		o.UnfinishedClone = m.contents.Identity.CloneComplete
-		// What initdb made has no identity yet; half a clone has one that does not say that it is complete.
-		if o.UnfinishedClone || !m.contents.HasIdentity {
+		// What initdb made has no identity yet, or one that names its system; half a clone has one that names none.
+		identity := m.contents.Identity
+		if o.UnfinishedClone || !m.contents.HasIdentity || identity.System == unfinished.SystemIdentifier {
 			o.Unfinished = unfinished.SystemIdentifier
 		}
 	}
