@@ -20,9 +20,10 @@ type snapshot map[string][]string
 // commands print one thing in a line. They are the machine's own view, not that of the code under
 // test.
 var commands = map[string]string{
-	"interfaces":       "ip -brief link | awk '{print $1}'",
-	"addresses":        "ip -brief address | awk '{print $1, $3, $4}'",
-	"routes":           "ip route show table all | grep -v '^fe80\\|^ff00\\|expires'",
+	"interfaces": "ip -brief link | awk '{print $1}'",
+	// The cluster has IPv4 only; link-local addresses appear by themselves on everybody's interfaces.
+	"addresses":        "ip -brief -4 address | awk '{print $1, $3, $4}'",
+	"routes":           "ip -4 route show table all",
 	"named namespaces": "ip netns list",
 	// Whoever builds a root file system meanwhile mounts things below /tmp; a cluster does not.
 	"mounts":          "awk '{print $5}' /proc/self/mountinfo | grep -v ^/tmp/",
