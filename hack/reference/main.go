@@ -1,5 +1,5 @@
-// Command reference writes docs/reference from the CRDs in config/crd and from
-// docs/reference/effects.yaml. It is run by `make generate`.
+// Command reference writes docs/reference from the CRDs in config/crd, from
+// docs/reference/effects.yaml, and from the tables in internal/postgres. It is run by `make generate`.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/timonier-io/timonier/hack/reference/schema"
+	"github.com/timonier-io/timonier/internal/postgres"
 )
 
 func main() {
@@ -42,9 +43,16 @@ func run(crds, docs string) error {
 				kind.Name, missing, surplus)
 		}
 		path := filepath.Join(docs, strings.ToLower(kind.Name)+".md")
-		if err := os.WriteFile(path, page(kind, table[kind.Name]), 0o644); err != nil { //nolint:gosec // a page is for all to read
-			return fmt.Errorf("writing a reference page: %w", err)
+		if err := write(path, page(kind, table[kind.Name])); err != nil {
+			return err
 		}
+	}
+	return write(filepath.Join(docs, "parameters.md"), parameters(postgres.MakeReference()))
+}
+
+func write(path string, content []byte) error {
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		return fmt.Errorf("writing a reference page: %w", err)
 	}
 	return nil
 }
