@@ -97,7 +97,7 @@ test-instance: localcluster ## Test the instance manager against real PostgreSQL
 test-images: ## Test what the images hold, and their Dockerfiles
 	@$(MAKE) -C images test
 
-test-localcluster: localcluster ## Test the local Kubernetes and its faults, on a cluster of its own
+test-localcluster: localcluster ## Test the local Kubernetes and its faults; takes a running one down
 	@$(MAKE) -C dev/localcluster test
 
 test-e2e: cluster-up images ## Test everything on the local cluster
