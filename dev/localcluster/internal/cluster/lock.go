@@ -10,7 +10,6 @@ import (
 
 	"github.com/timonier-io/timonier/dev/localcluster/internal/cgroup"
 	"github.com/timonier-io/timonier/dev/localcluster/internal/layout"
-	"github.com/timonier-io/timonier/dev/localcluster/internal/network"
 )
 
 // lock keeps other commands that change the cluster out until unlock is called, or until this
@@ -63,7 +62,6 @@ func (c Cluster) checkOwner() error {
 	return nil
 }
 
-// running tells whether the machine has anything of a cluster, half-made ones included.
-func running() bool {
-	return network.Exists(layout.Bridge) || len(cgroup.Units()) > 0 || len(network.Plugged()) > 0
-}
+// running tells whether any process of a cluster lives. What a cluster left behind whose processes were
+// killed from outside is nobody's: the next `up` uses it or replaces it.
+func running() bool { return len(cgroup.Processes()) > 0 }

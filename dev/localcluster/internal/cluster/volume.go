@@ -37,6 +37,9 @@ func (c Cluster) Volume(ctx context.Context, verb, claim string) error {
 	if _, err := c.settings(); err != nil {
 		return err
 	}
+	if !strings.Contains(claim, "/") {
+		claim = "default/" + claim
+	}
 	name, err := c.volumeOf(ctx, claim)
 	if err != nil {
 		return err
@@ -58,10 +61,7 @@ func (c Cluster) Volume(ctx context.Context, verb, claim string) error {
 // volumeOf asks the API server which volume a claim is bound to, and falls back on what was noted
 // when the fault was made: a release must work while the API server is gone.
 func (c Cluster) volumeOf(ctx context.Context, claim string) (string, error) {
-	namespace, name, found := strings.Cut(claim, "/")
-	if !found {
-		namespace, name = "default", claim
-	}
+	namespace, name, _ := strings.Cut(claim, "/")
 	var pvc struct {
 		Spec struct{ VolumeName string }
 	}
@@ -72,14 +72,14 @@ func (c Cluster) volumeOf(ctx context.Context, claim string) (string, error) {
 	var refused *api.StatusError
 	switch {
 	case errors.As(err, &refused):
-		return "", fmt.Errorf("looking up the claim %s/%s: %w", namespace, name, err)
+		return "", fmt.Errorf("looking up the claim %s: %w", claim, err)
 	case err != nil:
 		if noted, ok := c.noted(claim); ok {
 			return noted, nil
 		}
 		return "", err
 	case pvc.Spec.VolumeName == "":
-		return "", fmt.Errorf("the claim %s/%s has no volume yet: it gets one when a pod uses it", namespace, name)
+		return "", fmt.Errorf("the claim %s has no volume yet: it gets one when a pod uses it", claim)
 	}
 	return pvc.Spec.VolumeName, nil
 }

@@ -9,9 +9,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -76,13 +78,14 @@ func (p Program) writeLayer(to io.Writer) error {
 			return err
 		}
 	}
-	for name, file := range p.Files {
-		if err := addFile(w, name, 0o755, file); err != nil {
+	// In order, so that the same files make the same layer.
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
+		if err := addFile(w, name, 0o755, p.Files[name]); err != nil {
 			return err
 		}
 	}
-	for name, target := range p.Links {
-		if err := w.WriteHeader(&tar.Header{Name: name[1:], Typeflag: tar.TypeSymlink, Linkname: target}); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(p.Links)) {
+		if err := w.WriteHeader(&tar.Header{Name: name[1:], Typeflag: tar.TypeSymlink, Linkname: p.Links[name]}); err != nil {
 			return err
 		}
 	}

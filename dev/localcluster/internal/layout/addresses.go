@@ -2,11 +2,11 @@ package layout
 
 import "fmt"
 
-// The cluster's networks. All lie in 10.90.0.0/14, which `up` refuses to use when the machine
+// The cluster's networks. All lie in one range, Network, which `up` refuses to use when the machine
 // already has a route into it.
 const (
 	// Network contains every network below.
-	Network = "10.90.0.0/14"
+	Network = "10.88.0.0/13"
 	// Bridge is the switch that all nodes and the host are plugged into.
 	Bridge = "lcbr0"
 	// HostAddress is the host's own on the bridge: where the API server listens, and where a

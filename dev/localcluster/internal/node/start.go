@@ -22,6 +22,12 @@ func (n Node) Start(ctx context.Context, nodes int, images []string, waitForAPI 
 	if err := cgroup.CreateUnit(n.Name); err != nil {
 		return err
 	}
+	if len(cgroup.Processes(n.Name)) == 0 {
+		// A node boots with a new network: one that is there was left by processes that somebody killed.
+		if err := network.Unplug(ctx, n.Name); err != nil {
+			return err
+		}
+	}
 	if err := network.Plug(ctx, n.Number, nodes); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/timonier-io/timonier/dev/localcluster/internal/cgroup"
 	"github.com/timonier-io/timonier/dev/localcluster/test/testcluster"
 )
 
@@ -73,6 +74,30 @@ func TestUpHealsWhatFaultsAndAccidentsBroke(t *testing.T) {
 		testcluster.NodeIs(t, time.Minute, node, "True")
 	}
 	useCluster(t)
+}
+
+// It happens when a CI job or a session ends: bridge, cgroups and state stay, and no process.
+func TestAClusterWhoseProcessesWereKilledFromOutsideComesBackWithItsVolumes(t *testing.T) {
+	before := machineWithoutCluster(t)
+	testcluster.Localcluster(t, "up")
+	n := useCluster(t)
+	n.Sh("writer", "echo kept > /data/file && sync")
+	for pids := cgroup.Processes(); len(pids) > 0; pids = cgroup.Processes() {
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // some are gone with their parent
+		}
+	}
+
+	testcluster.Localcluster(t, "up")
+	testcluster.Eventually(t, time.Minute, "the pod runs again with its volume", func() error {
+		content, err := n.TrySh("writer", "cat /data/file")
+		if err == nil && content != "kept" {
+			err = errors.New("the file holds " + content)
+		}
+		return err
+	})
+	testcluster.Localcluster(t, "down")
+	mustBeClean(t, before)
 }
 
 func TestASecondClusterIsRefusedAndSaysWhoseTheFirstIs(t *testing.T) {
@@ -138,7 +163,7 @@ func killUpAfter(t *testing.T, steps int, wait time.Duration) {
 }
 
 // useCluster runs a pod with a volume and a load balancer in the namespace default.
-func useCluster(t *testing.T) {
+func useCluster(t *testing.T) testcluster.Namespace {
 	t.Helper()
 	archive := filepath.Join(t.TempDir(), "test.tar")
 	if err := testcluster.WriteImage(archive, testcluster.Image); err != nil {
@@ -149,4 +174,5 @@ func useCluster(t *testing.T) {
 	n.Claim("writer", "standard", "320Mi")
 	n.Apply(`{apiVersion: v1, kind: Service, metadata: {name: writer}, spec: {type: LoadBalancer, selector: {app: writer}, ports: [{name: http, port: 80}]}}`)
 	n.Run(testcluster.Pod{Name: "writer", Claim: "writer"})
+	return n
 }
