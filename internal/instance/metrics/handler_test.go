@@ -237,10 +237,13 @@ func TestMetricsAnswerWhenNoConnectionIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newScene(t, programs, map[string]string{"max_connections": "12", "idle_session_timeout": "1s", "statement_timeout": "0"})
+	s := newScene(t, programs, map[string]string{"max_connections": "12", "idle_session_timeout": "300ms"})
 	if err := s.handler.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	canary := s.Conn(t, "postgres", "postgres")
+	// Whoever idles as long as this one is ended, by what the user has set; metrics are not.
+	_, _ = canary.WaitForNotification(t.Context())
 	eventually(t, func() bool {
 		conn, err := s.Connect(t.Context(), "postgres", "postgres")
 		if err == nil {
