@@ -1,0 +1,191 @@
+//go:build integration
+
+package instance
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// pass writes the Lease as another instance would that had won an election.
+func (w *world) pass(to *pod) {
+	w.t.Helper()
+	leases := env.api.kubernetes.CoordinationV1().Leases(w.namespace)
+	w.eventually("the Lease is passed", func() bool {
+		lease, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
+		w.check(err)
+		record := w.record()
+		record.Holder, record.HolderIncarnation, record.Address = to.name, to.status().Volume.Incarnation, podAddress(to.ordinal)
+		record.Term, record.Timeline, record.Revision = record.Term+1, record.Timeline+1, record.Revision+1
+		fields, err := election.Encode(record, election.Fields{
+			LeaseDurationSeconds: int64(*lease.Spec.LeaseDurationSeconds), RenewTime: lease.Spec.RenewTime.Time, Annotations: lease.Annotations})
+		w.check(err)
+		term := int32(fields.LeaseTransitions)
+		lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions, lease.Annotations = &fields.HolderIdentity, &term, fields.Annotations
+		_, err = leases.Update(w.ctx, lease, metav1.UpdateOptions{})
+		return err == nil
+	})
+}
+
+func TestALeaderThatLostTheLeaseStopsAndFollows(t *testing.T) {
+	w := cluster(t, 3)
+	w.pods[2].reads(notes, "first")
+	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 3 })
+	w.pass(w.pods[2])
+	w.pods[2].becomes(instanceapi.StateRunning)
+	w.eventually("the read-write slice has the new leader", func() bool { return w.serving(naming.PrimaryService(clusterName)) == "shop-2" })
+	w.pods[2].must("INSERT INTO notes VALUES ('second')")
+	for _, n := range []int{1, 3} {
+		w.pods[n].becomes(instanceapi.StateStreaming)
+		w.pods[n].reads(notes, "first second")
+	}
+	if status := w.pods[1].status(); status.Leader || !status.Postgres.InRecovery {
+		t.Errorf("the former leader says %+v", status)
+	}
+	record := w.record()
+	if timeline := w.pods[2].status().Postgres.Timeline; timeline != record.Timeline || record.Term != 2 {
+		t.Errorf("the new leader writes timeline %d, the Lease says %+v", timeline, record)
+	}
+}
+
+func TestAFormerLeaderThatWentOnAloneIsClonedAgain(t *testing.T) {
+	w := cluster(t, 2)
+	w.pods[2].reads(notes, "first")
+	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 2 })
+	before := w.pods[1].status().Volume.Incarnation
+	// What the first wrote last, the second never had.
+	w.pods[2].kill()
+	w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
+	w.pods[2].run()
+	w.check(shell("ip link set timveth1 down")) // before it can stream
+	w.pods[2].becomes(instanceapi.StateFollowing)
+	w.pass(w.pods[2])
+	w.pods[2].becomes(instanceapi.StateRunning)
+	w.pods[2].must("INSERT INTO notes VALUES ('second')")
+	w.check(shell("ip link set timveth1 up"))
+	w.pods[1].becomes(instanceapi.StateStreaming)
+	w.pods[1].reads(notes, "first second")
+	if after := w.pods[1].status().Volume.Incarnation; after == before {
+		t.Error("a copy that was cloned again kept its incarnation")
+	}
+}
+
+func TestAStandbyWhoseWALIsGoneIsClonedAgain(t *testing.T) {
+	w := cluster(t, 2)
+	w.pods[2].reads(notes, "first")
+	before := w.pods[2].status().Volume.Incarnation
+	w.pods[2].kill()
+	w.eventually("the slot is free", func() bool {
+		return w.pods[1].superuser("SELECT pg_drop_replication_slot('timonier_shop_2')") == nil
+	})
+	for range 3 {
+		w.check(w.pods[1].superuser("CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 20000); DROP TABLE filler; SELECT pg_switch_wal(); CHECKPOINT"))
+	}
+	w.pods[2].run()
+	w.eventually("it is cloned again and streams", func() bool {
+		status := w.pods[2].status()
+		return status.State == instanceapi.StateStreaming && status.Volume.Incarnation != before
+	})
+	w.pods[2].reads(notes, "first")
+}
+
+// superuser runs SQL over the local socket, in the container.
+func (p *pod) superuser(sql string) error {
+	return p.inside("/usr/bin/env", "LD_PRELOAD=libnss_wrapper.so", "NSS_WRAPPER_PASSWD=/run/timonier/passwd", "NSS_WRAPPER_GROUP=/run/timonier/group",
+		"psql", "-v", "ON_ERROR_STOP=1", "-h", "/run/timonier/socket", "-U", "postgres", "-c", sql)
+}
+
+func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
+	w := cluster(t, 2)
+	w.check(env.api.freeze())
+	defer env.api.thaw()
+	end := time.Now().Add(15 * time.Second)
+	for n := 0; time.Now().Before(end); n++ {
+		w.pods[1].must("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		if status := w.pods[1].status(); !status.Ready || !status.Leader {
+			t.Fatalf("with the API server frozen it says %+v", status)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	w.check(env.api.thaw())
+	revision := w.record().Revision
+	w.eventually("the leader renews again", func() bool { return w.record().Revision > revision })
+	if w.record().Term != 1 {
+		t.Error("the term changed")
+	}
+}
+
+func TestALeaderOfALowerTermDoesNotWriteOverASlice(t *testing.T) {
+	w := cluster(t, 1)
+	w.eventually("the slice is written", func() bool { return w.serving(naming.PrimaryService(clusterName)) == "shop-1" })
+	slices := env.api.kubernetes.DiscoveryV1().EndpointSlices(w.namespace)
+	slice, err := slices.Get(w.ctx, naming.PrimaryService(clusterName), metav1.GetOptions{})
+	w.check(err)
+	slice.Annotations[naming.AnnotationTerm] = "99"
+	slice.Endpoints = nil
+	slice, err = slices.Update(w.ctx, slice, metav1.UpdateOptions{})
+	w.check(err)
+	version := slice.ResourceVersion
+	time.Sleep(12 * time.Second) // longer than until the leader looks again
+	slice, err = slices.Get(w.ctx, naming.PrimaryService(clusterName), metav1.GetOptions{})
+	w.check(err)
+	if slice.ResourceVersion != version {
+		t.Errorf("a leader of term 1 wrote over term 99: %v", slice.Endpoints)
+	}
+}
+
+func TestAnIdleClusterWritesOncePerInterval(t *testing.T) {
+	w := cluster(t, 3)
+	w.eventually("everything is settled", func() bool {
+		return len(w.record().Quorum.Members) == 3 && w.serving(naming.ReplicaService(clusterName)) == "shop-2 shop-3"
+	})
+	time.Sleep(2 * time.Second)
+	versions := func() map[string]string {
+		all := map[string]string{}
+		for _, name := range []string{naming.PrimaryService(clusterName), naming.ReplicaService(clusterName)} {
+			slice, err := env.api.kubernetes.DiscoveryV1().EndpointSlices(w.namespace).Get(w.ctx, name, metav1.GetOptions{})
+			w.check(err)
+			all[name] = slice.ResourceVersion
+		}
+		return all
+	}
+	revision, before := w.record().Revision, versions()
+	time.Sleep(15 * time.Second)
+	if renewals := w.record().Revision - revision; renewals < 3 || renewals > 6 {
+		t.Errorf("%d renewals in 15 s; want one every 3 s", renewals)
+	}
+	if after := versions(); !maps.Equal(before, after) {
+		t.Errorf("slices were written although nothing changed: %v, %v", before, after)
+	}
+}
+
+func TestTheOlderMajorVersionServesToo(t *testing.T) {
+	w := cluster(t, 2, func(w *world) { w.major = "15" })
+	w.pods[2].reads(notes, "first")
+	if version := w.pods[1].must("SHOW server_version"); !strings.HasPrefix(version, "15.") {
+		t.Errorf("it is %s", version)
+	}
+	if got := w.pods[1].must("SELECT datcollate || ' ' || datctype || ' ' || pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'app'"); got != "C C.UTF-8 UTF8" {
+		t.Errorf("the locale is %s", got)
+	}
+}
+
+func TestAnImageOfAnotherMajorVersionIsWaitedOut(t *testing.T) {
+	w := cluster(t, 1, func(w *world) { w.major = "15" })
+	w.pods[1].terminate()
+	w.major = "17"
+	w.pods[1].run()
+	status := w.pods[1].waitsFor(instanceapi.WaitVersion)
+	if !strings.Contains(status.Message, "15") || !strings.Contains(status.Message, "17") {
+		t.Errorf("the message does not name both versions: %s", status.Message)
+	}
+}
