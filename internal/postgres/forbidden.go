@@ -22,6 +22,7 @@ var forbidden = map[string]string{
 	"restore_command":               "Timonier decides which commands run during recovery",
 	"archive_library":               "archiving is Timonier's task",
 	"ssl_passphrase_command":        "Timonier issues the key, without a passphrase",
+	"local_preload_libraries":       "the folder from which it loads does not exist in the image, and nobody could connect any more",
 	"jit_provider":                  "it names a library to load, and the image has none",
 	"dynamic_library_path":          "it names folders of the image; Timonier expects the extensions where the image has them",
 	"extension_control_path":        "it names folders of the image; Timonier expects the extensions where the image has them",
@@ -97,8 +98,7 @@ var restrictions = map[string]func(p catalogue.Parameter, value string) (cause, 
 	"max_connections":                atLeast(10, "Timonier's own connections and a few clients need that many"),
 	"max_slot_wal_keep_size":         atLeast(0, "without a bound a standby that is away fills the volume"),
 	"shared_preload_libraries":       plainLibraries,
-	"session_preload_libraries":      plainLibraries,
-	"local_preload_libraries":        plainLibraries,
+	"session_preload_libraries":      ownLibraries,
 }
 
 // oneOf admits these values only.
@@ -119,6 +119,21 @@ func atLeast(least float64, reason string) func(catalogue.Parameter, string) (st
 		}
 		return "", ""
 	}
+}
+
+// sessionLibraries are what a session may load when it begins. One that the image does not have would let nobody in any
+// more, as soon as the configuration is loaded; shared_preload_libraries is tried on one instance first.
+var sessionLibraries = []string{"auto_explain", "plpgsql"}
+
+// ownLibraries admits sessionLibraries only.
+func ownLibraries(_ catalogue.Parameter, value string) (cause, remedy string) {
+	for _, name := range libraryList(value) {
+		if !slices.Contains(sessionLibraries, name) {
+			return fmt.Sprintf("%q may be missing in the image, and then nobody could connect any more", name),
+				"write it into shared_preload_libraries, which is tried on one instance first; here auto_explain and plpgsql are possible"
+		}
+	}
+	return "", ""
 }
 
 // library is a name in a list of libraries that needs no quotes.

@@ -16,7 +16,7 @@ func TestOrdinaryParametersAreAdmitted(t *testing.T) {
 		"synchronous_commit": "remote_apply", "wal_level": "logical", "max_wal_senders": "40", "jit": "yes",
 		"checkpoint_timeout": "1h", "max_wal_size": "4GB", "temp_buffers": "0x400", "log_min_messages": "info",
 		"shared_preload_libraries": "auto_explain, pg_prewarm", "auto_explain.log_min_duration": "250ms",
-		"pgaudit.log": "ddl, role", "max_slot_wal_keep_size": "10GB", "ssl_min_protocol_version": "tlsv1.3",
+		"pgaudit.log": "ddl, role", "session_preload_libraries": "auto_explain, plpgsql", "max_slot_wal_keep_size": "10GB", "ssl_min_protocol_version": "tlsv1.3",
 		"search_path": `"$user", public`, "log_line_prefix": `it's 100% \ fine`, "recovery_prefetch": "off",
 	}
 	for _, major := range catalogue.Majors() {
@@ -94,7 +94,9 @@ func TestParametersThatAreRefused(t *testing.T) {
 		{"log_min_messages", "fatal", "would not be seen", "warning"},
 		{"ssl_min_protocol_version", "TLSv1", "broken", "TLSv1.3"},
 		{"shared_preload_libraries", "/tmp/evil", "plain name", "without path"},
-		{"session_preload_libraries", "$libdir/../x", "plain name", "without path"},
+		{"session_preload_libraries", "$libdir/../x", "nobody could connect", "shared_preload_libraries"},
+		{"session_preload_libraries", "auto_explain, pgaudit", "nobody could connect", "shared_preload_libraries"},
+		{"local_preload_libraries", "auto_explain", "nobody could connect", "remove"},
 		// What could break out of its line.
 		{"work_mem", "4MB\nfsync = off", "line break", "one line"},
 		{"search_path", "a\rb", "control", "one line"},

@@ -110,9 +110,10 @@ func (h *Handler) close() {
 }
 
 // sessionSettings keep what users set for applications away from the metrics' connection, and
-// their functions out of its queries. The name tells people in pg_stat_activity who it is.
+// their functions out of its queries. (A standby refuses every query of a serializable session.) The name tells people in pg_stat_activity who it is.
 const sessionSettings = `SET search_path = ''; SET application_name = 'timonier metrics'; SET idle_session_timeout = 0;
-	SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '1s'; SET jit = off; SET default_transaction_read_only = on; SET synchronous_commit = on`
+	SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '1s'; SET jit = off; SET default_transaction_read_only = on;
+	SET default_transaction_isolation = 'read committed'`
 
 // open connects unless there is a connection that works, as far as one knows.
 func (h *Handler) open(ctx context.Context) error {

@@ -184,11 +184,12 @@ func eventually(t *testing.T, condition func() bool) {
 func TestMetricsOfAStandbyAndOfItsPrimary(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
 		primary := newScene(t, programs, nil)
-		standby := watch(t, pgtest.RunStandby(t, primary.Server, "demo-2", nil))
+		standby := watch(t, pgtest.RunStandby(t, primary.Server, "demo-2", map[string]string{"default_transaction_isolation": "serializable"}))
 		conn := primary.Conn(t, "postgres", "postgres")
 		eventually(t, func() bool { return value(t, standby.read(), "wal_receiver_streaming", "") == 1 })
 		pgtest.Exec(t, conn, "CREATE TABLE t (id int)")
 		replica := standby.Conn(t, "postgres", "postgres")
+		pgtest.Exec(t, replica, "SET default_transaction_isolation = 'read committed'")
 		eventually(t, func() bool { return pgtest.Value[bool](t, replica, "SELECT to_regclass('t') IS NOT NULL") })
 		pgtest.Exec(t, replica, "SELECT pg_wal_replay_pause()")
 		pgtest.Exec(t, conn, "INSERT INTO t SELECT generate_series(1, 10000)")
