@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/timonier-io/timonier/internal/instance/volumes"
@@ -114,15 +117,35 @@ func (c *configurations) cameUp(revision string) {
 	}
 }
 
-// giveBack goes back to the last good configuration. It tells whether there is one.
-func (c *configurations) giveBack() (bool, error) {
+// giveBack goes back to the last good configuration. It tells whether there is one, and what had changed since.
+func (c *configurations) giveBack() (restored bool, changed string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.good == nil || c.current == nil || c.good.Revision == c.current.Revision {
-		return false, nil
+		return false, "", nil
 	}
+	changed = differences(*c.good, *c.current)
 	c.current = c.good
-	return true, c.save(currentFile, c.current)
+	return true, changed, c.save(currentFile, c.current)
+}
+
+// differences between two configurations, as the fields that people write.
+func differences(former, now instanceapi.Configuration) string {
+	var fields []string
+	for _, name := range slices.Sorted(maps.Keys(now.Parameters)) {
+		if before, set := former.Parameters[name]; !set || before != now.Parameters[name] {
+			fields = append(fields, "spec.parameters."+name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(former.Parameters)) {
+		if _, set := now.Parameters[name]; !set {
+			fields = append(fields, "spec.parameters."+name+" (removed)")
+		}
+	}
+	if !slices.Equal(former.HBA, now.HBA) {
+		fields = append(fields, "spec.hba")
+	}
+	return strings.Join(fields, ", ")
 }
 
 func (c *configurations) save(file string, value any) error {
@@ -148,14 +171,17 @@ func (m *Manager) configurationFailed(revision, why string) {
 	if revision != m.configuration.revision() {
 		return
 	}
-	restored, err := m.configuration.giveBack()
+	restored, changed, err := m.configuration.giveBack()
 	if err != nil {
 		m.log.Error("the former configuration is not restored", "error", err.Error())
 	}
 	if !restored {
 		return
 	}
-	message := fmt.Sprintf("PostgreSQL did not start with this configuration: %s; the former values are in force. Correct spec.parameters or spec.hba", why)
+	if changed == "" {
+		changed = "the configuration"
+	}
+	message := fmt.Sprintf("PostgreSQL did not start with what was changed (%s): %s; the former values are in force. Correct what was changed", changed, why)
 	if err := m.configuration.reject(revision, message); err != nil {
 		m.log.Error("the rejection is not noted", "error", err.Error())
 	}

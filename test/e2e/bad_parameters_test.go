@@ -38,7 +38,7 @@ func TestParametersThatAreRefusedByTheirNameLeaveTheClusterAsItWas(t *testing.T)
 			t.Errorf("work_mem became %s together with the refused %s", now, bad.name)
 		}
 	}
-	c.edit(func(s *spec) { s.Parameters, s.HBA = good, []string{"host all all 0.0.0.0/0 trust"} })
+	c.edit(func(s *spec) { s.Parameters, s.HBA = good, []string{"hostssl all all 0.0.0.0/0 trust"} })
 	c.waitStalled(v1alpha1.ReasonInvalidSpec, "spec.hba[0]", "trust")
 	c.edit(func(s *spec) { s.HBA = []string{"hostnossl all all all scram-sha-256"} })
 	c.waitStalled(v1alpha1.ReasonInvalidSpec, "spec.hba[0]", "hostnossl")

@@ -161,13 +161,14 @@ func (r *Reconciler) restart(ctx context.Context, s *scope, name string, configu
 }
 
 // replacePod deletes a pod that is not what is wanted any more, once it is known that its new image holds the wanted
-// version; the next reconcile makes the new one.
+// version; the next reconcile makes the new one. A pod that keeps its image need not wait: where none ever ran, as
+// when no node took them, there is nobody to ask.
 func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) error {
-	if s.checked == nil {
+	pod := s.observed.pods[name]
+	if s.checked == nil && postgresImage(pod) != s.image {
 		// checkImage has said why; its pod's end is an event.
 		return reconcile.Wait(0, v1alpha1.ReasonRolling, "%s is replaced when the image %s is known to hold PostgreSQL %s", name, s.image, s.cluster.Spec.Version)
 	}
-	pod := s.observed.pods[name]
 	err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("replacing pod %s: %w", name, err)

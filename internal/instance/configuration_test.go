@@ -1,0 +1,34 @@
+package instance
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+func TestAConfigurationThatIsGivenBackTellsWhatHadChanged(t *testing.T) {
+	c, err := loadConfigurations(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := instanceapi.Configuration{Revision: "1", Parameters: map[string]string{"work_mem": "4MB", "jit": "off"}}
+	c.use(&good)
+	c.cameUp("1")
+	bad := instanceapi.Configuration{Revision: "2", HBA: []string{"hostssl all all all reject"},
+		Parameters: map[string]string{"work_mem": "4MB", "shared_preload_libraries": "nosuchlibrary"}}
+	c.use(&bad)
+	restored, changed, err := c.giveBack()
+	if err != nil || !restored || c.revision() != "1" {
+		t.Fatalf("restored %t (%v), revision %s", restored, err, c.revision())
+	}
+	if want := "spec.parameters.shared_preload_libraries, spec.parameters.jit (removed), spec.hba"; changed != want {
+		t.Errorf("it tells of %s, not of %s", changed, want)
+	}
+	if strings.Contains(changed, "work_mem") {
+		t.Error("it tells of what is as it was")
+	}
+	if restored, _, _ := c.giveBack(); restored {
+		t.Error("the good one is given back as well")
+	}
+}
