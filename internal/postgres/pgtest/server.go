@@ -174,6 +174,8 @@ func (s *Server) Connect(ctx context.Context, user, database string) (*pgx.Conn,
 	}
 	config.Host, config.Port, config.User, config.Database = s.Socket, uint16(s.Port), user, database
 	config.ConnectTimeout = 20 * time.Second
+	// As the instance manager's connections are: parameters are of the types that Go's values have.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	return pgx.ConnectConfig(ctx, config)
 }
 
