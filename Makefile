@@ -21,6 +21,8 @@ MODULE  := github.com/timonier-io/timonier
 MODULES := . dev/localcluster images
 LDFLAGS := -s -w -X $(MODULE)/internal/version.version=$(VERSION)
 STEP    := hack/step.sh
+# Programs, their tests and the linter share what was compiled once. Only the race detector needs another build.
+SHARED  := CGO_ENABLED=0 GOFLAGS=-trimpath
 
 # kubectl, and the programs that tests of the API start, are built here; a kubectl of the machine's goes first.
 export PATH := $(PATH):$(BIN)
@@ -49,7 +51,7 @@ cluster-down: ## Remove that Kubernetes with all its data
 .PHONY: build localcluster imagebuild images image-timonier image-postgres
 build: ## Compile operator and instance manager, static, to .local/bin/linux
 	@for program in $$(ls cmd); do \
-		CGO_ENABLED=0 $(STEP) "compiling $$program" go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/linux/$$program ./cmd/$$program; \
+		$(SHARED) $(STEP) "compiling $$program" go build -ldflags '$(LDFLAGS)' -o $(BIN)/linux/$$program ./cmd/$$program; \
 	done
 
 localcluster: ## Compile the local Kubernetes (the first time takes about ten minutes)
@@ -85,14 +87,14 @@ test: prerequisites ## Run every test and the linter, cheapest first, each with 
 	@hack/test.sh
 
 test-unit: ## Run the fast tests, with the race detector
-	@go test -race -shuffle=on ./...
+	@CGO_ENABLED=1 go test -race -shuffle=on ./...
 
 test-integration: localcluster ## Test the API against a real API server and etcd
-	@go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...
+	@$(SHARED) go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...
 
 test-instance: localcluster ## Test the instance manager against real PostgreSQL, from the image's root file system
 	@[ -d $(IMAGES)/postgres.rootfs ] || $(MAKE) image-postgres
-	@TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/...
+	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/...
 
 test-images: ## Test what the images hold, and their Dockerfiles
 	@$(MAKE) -C images test
@@ -105,9 +107,9 @@ test-e2e: cluster-up images ## Test everything on the local cluster
 
 # What links Kubernetes itself is left to the compiler: linting it would compile Kubernetes a second time.
 lint: $(BIN)/golangci-lint ## Lint all modules and scripts
-	@$(STEP) "linting the product" $(BIN)/golangci-lint run
+	@$(SHARED) $(STEP) "linting the product" $(BIN)/golangci-lint run
 	@cd images && ../$(STEP) "linting images" $(BIN)/golangci-lint run
-	@cd dev/localcluster && CGO_ENABLED=0 GOFLAGS=-trimpath ../../$(STEP) "linting dev/localcluster" \
+	@cd dev/localcluster && $(SHARED) ../../$(STEP) "linting dev/localcluster" \
 		$(BIN)/golangci-lint run ./cmd/localcluster ./cmd/pause ./internal/... ./test/...
 	@$(STEP) "linting scripts" shellcheck .ci/run hack/*.sh
 

@@ -14,7 +14,7 @@ set -e
 hack/step.sh "loading images into every node" .local/bin/localcluster load .local/images/timonier.tar .local/images/postgres.tar
 REGISTRY="" hack/deploy.sh
 set +e
-go test -tags e2e -count 1 -timeout "${E2E_TIMEOUT:-25m}" ${E2E_RUN:+-run "$E2E_RUN"} ./test/e2e/...
+CGO_ENABLED=0 GOFLAGS=-trimpath go test -tags e2e -count 1 -timeout "${E2E_TIMEOUT:-25m}" ${E2E_RUN:+-run "$E2E_RUN"} ./test/e2e/...
 code=$?
 [ $code -eq 0 ] || hack/diagnose.sh
 exit $code
