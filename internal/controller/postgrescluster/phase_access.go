@@ -36,6 +36,10 @@ func (r *Reconciler) grantAccess(ctx context.Context, s *scope) error {
 	if leader == "" || s.instancesWanted() == 0 {
 		return nil
 	}
+	if roles, _ := wantedAccess(s.cluster.Spec); naming.RoleSecretConflict(s.cluster.Name, rolesWithSecret(roles)) != "" {
+		// Which roles are meant is unclear; ensureCredentials has said so.
+		return nil
+	}
 	access := s.wantedGrants()
 	key := types.NamespacedName{Namespace: s.cluster.Namespace, Name: s.cluster.Name}
 	found := s.observed.instances[leader]
