@@ -46,6 +46,7 @@ type Record struct {
 // Mode of replication, as published.
 type Mode string
 
+// Modes of replication.
 const (
 	// ModeAsynchronous: a commit waits for nobody.
 	ModeAsynchronous Mode = "Asynchronous"

@@ -83,7 +83,7 @@ func (m *Manager) start(primary, attached, open bool) error {
 	if err != nil {
 		return err
 	}
-	defer output.Close()
+	defer func() { _ = output.Close() }() // postgres has its own descriptor
 	m.fatal.forget()
 	cmd := exec.Command(m.programs.Path("postgres"), "-D", m.options.Volumes.PGData())
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = m.programs.Environment, m.options.Volumes.PGData(), output, output

@@ -121,7 +121,7 @@ func (m *Manager) started() (bool, string) {
 // turnTime is now, as the loop sees it.
 func (m *Manager) turnTime() time.Time { return time.Unix(0, m.turnedAt.Load()) }
 
-func asRefusal(err error) (*api.Refusal, bool) {
-	var refusal *api.Refusal
+func asRefusal(err error) (*api.RefusalError, bool) {
+	var refusal *api.RefusalError
 	return refusal, errors.As(err, &refusal)
 }

@@ -112,8 +112,11 @@ func (c *cluster) delete() {
 		c.t.Fatalf("deleting the cluster: %v", err)
 	}
 	eventually(c.t, 2*time.Minute, "cluster and pods are gone", func() error {
-		if _, err := c.get(); client.IgnoreNotFound(err) != nil || err == nil {
-			return fmt.Errorf("the cluster is still there (%v)", err)
+		switch _, err := c.get(); {
+		case err == nil:
+			return errors.New("the cluster is still there")
+		case client.IgnoreNotFound(err) != nil:
+			return err
 		}
 		if pods := c.instancePods(); len(pods) > 0 {
 			return fmt.Errorf("%d pods are still there", len(pods))

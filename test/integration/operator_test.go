@@ -108,7 +108,7 @@ func eventually(t *testing.T, what string, reached func() bool) {
 }
 
 // asked makes a cluster of that name and spec; it is gone at the end of the test.
-func asked(t *testing.T, c client.Client, name, spec string) *v1alpha1.PostgresCluster {
+func asked(t *testing.T, c client.Client, name, spec string) {
 	t.Helper()
 	made := &v1alpha1.PostgresCluster{}
 	content, err := yaml.Marshal(cluster(t, name, spec).Object)
@@ -122,7 +122,6 @@ func asked(t *testing.T, c client.Client, name, spec string) *v1alpha1.PostgresC
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Delete(context.Background(), made) }) // the API server ends with the tests
-	return made
 }
 
 func key(name string) client.ObjectKey { return client.ObjectKey{Namespace: "shop", Name: name} }

@@ -30,26 +30,26 @@ type Backend interface {
 	Metrics() http.Handler
 }
 
-// Refusal is an error with an answer of its own.
-type Refusal struct {
+// RefusalError is an error with an answer of its own.
+type RefusalError struct {
 	Code    int
 	Reason  string
 	Message string
 }
 
-func (r *Refusal) Error() string { return r.Reason + ": " + r.Message }
+func (r *RefusalError) Error() string { return r.Reason + ": " + r.Message }
 
 // NotLeader refuses what only the leader can do.
 func NotLeader(instance string) error {
-	return &Refusal{http.StatusConflict, "NotLeader", instance + " does not lead; ask the instance that does"}
+	return &RefusalError{http.StatusConflict, "NotLeader", instance + " does not lead; ask the instance that does"}
 }
 
 // Busy refuses what cannot be done in the present state.
-func Busy(message string) error { return &Refusal{http.StatusConflict, "Busy", message} }
+func Busy(message string) error { return &RefusalError{http.StatusConflict, "Busy", message} }
 
 // Rejected refuses content.
 func Rejected(message string) error {
-	return &Refusal{http.StatusUnprocessableEntity, "Rejected", message}
+	return &RefusalError{http.StatusUnprocessableEntity, "Rejected", message}
 }
 
 const (
@@ -66,7 +66,7 @@ func Handler(b Backend) http.Handler {
 	mux.Handle("GET "+instanceapi.PathConfiguration, allow(operator, func(w http.ResponseWriter, _ *http.Request) {
 		configuration, known := b.InForce()
 		if !known {
-			refuse(w, &Refusal{http.StatusNotFound, "NoConfiguration", "no configuration was sent to this instance yet"})
+			refuse(w, &RefusalError{http.StatusNotFound, "NoConfiguration", "no configuration was sent to this instance yet"})
 			return
 		}
 		reply(w, http.StatusOK, configuration)
@@ -83,7 +83,7 @@ func Handler(b Backend) http.Handler {
 func allow(roles []string, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-			refuse(w, &Refusal{http.StatusForbidden, "Forbidden", "a client certificate of this cluster is needed"})
+			refuse(w, &RefusalError{http.StatusForbidden, "Forbidden", "a client certificate of this cluster is needed"})
 			return
 		}
 		for _, role := range r.TLS.VerifiedChains[0][0].Subject.OrganizationalUnit {
@@ -92,7 +92,7 @@ func allow(roles []string, next http.HandlerFunc) http.Handler {
 				return
 			}
 		}
-		refuse(w, &Refusal{http.StatusForbidden, "Forbidden", fmt.Sprintf("%s %s is for certificates of the role %v", r.Method, r.URL.Path, roles)})
+		refuse(w, &RefusalError{http.StatusForbidden, "Forbidden", fmt.Sprintf("%s %s is for certificates of the role %v", r.Method, r.URL.Path, roles)})
 	})
 }
 
@@ -102,7 +102,7 @@ func exchange[Request, Answer any](code int, do func(context.Context, Request) (
 		var request Request
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, largestDocument))
 		if err := decoder.Decode(&request); err != nil {
-			refuse(w, &Refusal{http.StatusBadRequest, "Failed", "the request is not what this path takes: " + err.Error()})
+			refuse(w, &RefusalError{http.StatusBadRequest, "Failed", "the request is not what this path takes: " + err.Error()})
 			return
 		}
 		answer, err := do(r.Context(), request)
@@ -128,7 +128,7 @@ func replace(b Backend) http.HandlerFunc {
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	refusal := &Refusal{Code: http.StatusInternalServerError, Reason: "Failed", Message: err.Error()}
+	refusal := &RefusalError{Code: http.StatusInternalServerError, Reason: "Failed", Message: err.Error()}
 	errors.As(err, &refusal)
 	reply(w, refusal.Code, instanceapi.Error{Reason: refusal.Reason, Message: refusal.Message})
 }

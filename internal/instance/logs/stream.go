@@ -138,7 +138,7 @@ func (s *Stream) pass(p *pipe, format func([]byte, time.Time) []byte, parse func
 			p.partial = append([]byte(nil), p.partial...) // what was passed on is given back
 			return
 		}
-		if len(line) > 0 && !(p == &s.text && isWorthless(line)) {
+		if len(line) > 0 && (p != &s.text || !isWorthless(line)) {
 			if entry, ok := parse(line); ok {
 				s.seen(entry)
 			}

@@ -32,6 +32,7 @@ func (m Mode) signal() syscall.Signal {
 		return syscall.SIGINT
 	case Immediate:
 		return syscall.SIGQUIT
+	case Kill:
 	}
 	return syscall.SIGKILL
 }

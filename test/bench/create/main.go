@@ -42,8 +42,9 @@ func main() {
 	flag.StringVar(&o.page, "page", "docs/benchmarks.md", "page that holds the summary")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := measure(ctx, o); err != nil {
+	err := measure(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -71,7 +72,7 @@ func measure(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	if result.Where.LoadAfter, err = load(); err != nil {
+	if result.LoadAfter, err = load(); err != nil {
 		return err
 	}
 	return result.write(o.json, o.page)
