@@ -1,0 +1,266 @@
+package election
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// At the start of every case: shop-1 has data, holds the Lease and does not run; shop-2 is its standby.
+func held() Observation {
+	return Observation{
+		Cluster: "shop", Self: "shop-1", Instances: []string{"shop-1", "shop-2"},
+		Lease: Lease{Readable: true, Exists: true, Record: published.Copy()},
+		Own:   volume("a1", 3, 4, "0/6000000"),
+		Peers: map[string]Peer{"shop-2": {Volume: volume("b1", 3, 4, "0/6000000")}},
+	}
+}
+
+// orphaned: the same without anybody in the Lease.
+func orphaned() Observation {
+	o := held()
+	o.Lease.Record = Record{}
+	return o
+}
+
+func volume(incarnation string, term, timeline int64, position string) Volume {
+	at, err := postgres.ParseLSN(position)
+	if err != nil {
+		panic(err)
+	}
+	return Volume{
+		Initialised: true, EverInitialised: true, System: "7711", Incarnation: incarnation, Revision: 70, Term: term,
+		HighestTerm: 3, HighestTimeline: 4, Timeline: timeline, Position: at, PositionKnown: true, Members: []string{"shop-1", "shop-2"},
+	}
+}
+
+// empty is a volume on which nothing ever was.
+var empty = Volume{}
+
+func markedFor(instance string) func(*Observation) {
+	return func(o *Observation) {
+		o.Lease.Record = Record{System: Bootstrap(instance)}
+		o.Own, o.Peers = empty, nil
+	}
+}
+
+func all(changes ...func(*Observation)) func(*Observation) {
+	return func(o *Observation) {
+		for _, change := range changes {
+			change(o)
+		}
+	}
+}
+
+func peer(name string, v Volume) func(*Observation) {
+	return func(o *Observation) { o.Peers[name] = Peer{Volume: v} }
+}
+
+func as(name string) func(*Observation) {
+	return func(o *Observation) {
+		own := o.Own
+		o.Own, o.Self = o.Peers[name].Volume, name
+		o.Peers = map[string]Peer{"shop-1": {Volume: own}}
+	}
+}
+
+func running(r Running) func(*Observation) { return func(o *Observation) { o.Running = r } }
+
+func leads(o *Observation) {
+	led := published.Copy()
+	o.Running, o.Led = RunningAsPrimary, &led
+}
+
+func TestDecide(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		from   func() Observation
+		change func(*Observation)
+		action Action
+		rule   string
+		reason instanceapi.WaitReason
+		says   string
+	}{
+		{"an API that does not answer lets a standby go on", held, all(running(RunningAsStandby), func(o *Observation) { o.Lease = Lease{} }),
+			Keep, "unreadable_lease_changes_nothing", "", ""},
+		{"an API that does not answer lets a leader go on", held, all(leads, func(o *Observation) { o.Lease = Lease{} }),
+			Keep, "unreadable_lease_changes_nothing", "", ""},
+		{"an API that does not answer lets nothing be started", held, func(o *Observation) { o.Lease = Lease{} },
+			Wait, "unreadable_lease_changes_nothing", instanceapi.WaitLease, "Kubernetes API"},
+		{"a Lease that does not exist is made by the operator alone", held, func(o *Observation) { o.Lease = Lease{Readable: true} },
+			Wait, "absent_lease_is_the_operators", instanceapi.WaitLease, "operator"},
+		{"a leader goes on without a Lease", held, all(leads, func(o *Observation) { o.Lease = Lease{Readable: true} }),
+			Keep, "absent_lease_is_the_operators", "", ""},
+
+		{"a leader writes an emptied Lease again", held, all(leads, func(o *Observation) { o.Lease.Record = Record{} }),
+			Republish, "leader_writes_its_record_again", "", ""},
+		{"a leader writes an edited Lease again", held, all(leads, func(o *Observation) { o.Lease.Edited, o.Lease.Record = true, Record{} }),
+			Republish, "leader_writes_its_record_again", "", ""},
+		{"a leader ignores a Lease that went back, whoever it names", held, all(leads, func(o *Observation) {
+			o.Lease.Record.Revision, o.Lease.Record.Holder = 10, "shop-2"
+		}), Republish, "leader_writes_its_record_again", "", ""},
+		{"a leader that reads another holder stops at once", held, all(leads, func(o *Observation) {
+			o.Lease.Record.Revision, o.Lease.Record.Holder, o.Lease.Record.Term = 71, "shop-2", 4
+		}), StopAtOnce, "one_primary_at_a_time", "", "shop-2"},
+		{"a leader whose copy of the data is another stops at once", held, all(leads, func(o *Observation) { o.Own.Incarnation = "a2" }),
+			StopAtOnce, "one_primary_at_a_time", "", ""},
+		{"a leader that holds the Lease leads", held, leads, Lead, "holder_starts_only_on_the_leases_timeline", "", ""},
+
+		{"another system's volume is not touched", held, func(o *Observation) { o.Own.System = "9999" },
+			Wait, "foreign_system_is_not_touched", instanceapi.WaitForeignSystem, "9999"},
+
+		{"the marked instance creates the system", held, markedFor("shop-1"), Initialise, "only_marked_instance_creates_a_system", "", ""},
+		{"another one waits for it", held, markedFor("shop-2"), Wait, "only_marked_instance_creates_a_system", instanceapi.WaitLeader, "shop-2"},
+		{"the mark counts for nothing on a volume with data", held, all(markedFor("shop-1"), func(o *Observation) {
+			o.Own = volume("a1", 3, 4, "0/6000000")
+		}), Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "shop-2"},
+		{"the mark counts for nothing on a volume that lost its data", held, all(markedFor("shop-1"), func(o *Observation) {
+			o.Own = Volume{EverInitialised: true, System: "7711"}
+		}), Wait, "all_volumes_must_report", instanceapi.WaitVolumes, ""},
+		{"the mark counts for nothing where a peer has data", held, all(markedFor("shop-1"), func(o *Observation) {
+			o.Peers = map[string]Peer{"shop-2": {Volume: volume("b1", 3, 4, "0/6000000")}}
+		}), Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "without their data: shop-1"},
+
+		{"a holder with an empty volume leads nothing", held, func(o *Observation) { o.Own = empty },
+			Wait, "holder_without_its_data_leads_nothing", instanceapi.WaitDataMissing, "Bring the volume back"},
+		{"a holder with another copy of the data leads nothing", held, func(o *Observation) { o.Own.Incarnation = "a2" },
+			Wait, "holder_without_its_data_leads_nothing", instanceapi.WaitDataMissing, ""},
+		{"a bootstrap that crashed after the exchange is finished", held, func(o *Observation) { o.Own, o.Unfinished = empty, "7711" },
+			Finish, "holder_without_its_data_leads_nothing", "", ""},
+		{"what another initdb left is not taken for it", held, func(o *Observation) { o.Own, o.Unfinished = empty, "9999" },
+			Wait, "holder_without_its_data_leads_nothing", instanceapi.WaitDataMissing, ""},
+		{"half a clone does not make a holder whole", held, func(o *Observation) {
+			o.Own, o.Unfinished, o.UnfinishedClone = Volume{EverInitialised: true, System: "7711", Incarnation: "a2"}, "7711", true
+		}, Wait, "holder_without_its_data_leads_nothing", instanceapi.WaitDataMissing, ""},
+		{"a holder on the Lease's timeline starts in place", held, func(*Observation) {}, Lead, "holder_starts_only_on_the_leases_timeline", "", ""},
+		{"a holder on an older timeline promotes first", held, func(o *Observation) { o.Own.Timeline = 1 },
+			Promote, "holder_starts_only_on_the_leases_timeline", "", "timeline 1"},
+
+		{"a standby follows the holder", held, as("shop-2"), Follow, "others_follow_the_holder", "", ""},
+		{"an empty volume is cloned", held, all(as("shop-2"), func(o *Observation) { o.Own = empty }), Clone, "others_follow_the_holder", "", ""},
+		{"a clone that was complete is put into its place", held, all(as("shop-2"), func(o *Observation) {
+			o.Own, o.Unfinished, o.UnfinishedClone = Volume{EverInitialised: true, System: "7711"}, "7711", true
+		}), Finish, "others_follow_the_holder", "", ""},
+		{"a copy beyond the fork is cloned again", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000001") }),
+			Clone, "diverged_copy_is_cloned_again", "", ""},
+		{"a copy up to the fork follows", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000000") }),
+			Follow, "others_follow_the_holder", "", ""},
+		{"a copy on a later timeline than the leader's is cloned again", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 9, "0/1") }),
+			Clone, "diverged_copy_is_cloned_again", "", ""},
+
+		{"without a leader nobody decides before the instances are known", orphaned, func(o *Observation) { o.Instances = nil },
+			Wait, "all_volumes_must_report", instanceapi.WaitConfiguration, ""},
+		{"a silent instance is waited for", orphaned, func(o *Observation) { o.Peers = nil },
+			Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "not heard yet: shop-2"},
+		{"a silent instance is waited for although it is not configured any more", orphaned, func(o *Observation) {
+			o.Instances, o.Own.Members = []string{"shop-1", "shop-2"}, []string{"shop-1", "shop-2", "shop-3"}
+		}, Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "not heard yet: shop-3"},
+		{"an instance that only a peer's record names is waited for", orphaned, all(peer("shop-2", func() Volume {
+			v := volume("b1", 3, 4, "0/6000000")
+			v.Members = []string{"shop-2", "shop-4"}
+			return v
+		}())), Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "not heard yet: shop-4"},
+		{"an empty volume of a member counts as missing", orphaned, peer("shop-2", empty),
+			Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "without their data: shop-2"},
+		{"a new instance has nothing to lose", orphaned, func(o *Observation) {
+			o.Instances = append(o.Instances, "shop-3")
+			o.Peers["shop-3"] = Peer{Volume: empty}
+		}, Take, "most_advanced_leads", "", ""},
+		{"an instance that was scaled away is not needed", orphaned, func(o *Observation) {
+			o.Instances, o.Own.Members, o.Peers = []string{"shop-1"}, []string{"shop-1"}, nil
+		}, Take, "most_advanced_leads", "", ""},
+		{"where nothing ever was the operator sets the mark again", orphaned, func(o *Observation) { o.Own, o.Peers = empty, map[string]Peer{"shop-2": {}} },
+			Wait, "system_that_exists_nowhere_needs_the_mark", instanceapi.WaitVolumes, "bootstrap mark"},
+		{"two systems are left alone", orphaned, peer("shop-2", func() Volume {
+			v := volume("b1", 3, 4, "0/6000000")
+			v.System = "9999"
+			return v
+		}()), Wait, "one_system_only", instanceapi.WaitForeignSystem, "7711, 9999"},
+		{"a leader that lives writes its own record", orphaned, func(o *Observation) { o.Peers["shop-2"] = Peer{Leads: true} },
+			Wait, "living_leader_writes_its_own_record", instanceapi.WaitLeader, "shop-2"},
+		{"a position that is not known is measured", orphaned, func(o *Observation) { o.Own.PositionKnown = false }, Measure, "position_must_be_known", "", ""},
+		{"a peer that still measures is waited for", orphaned, peer("shop-2", func() Volume {
+			v := volume("b1", 3, 4, "0/6000000")
+			v.PositionKnown = false
+			return v
+		}()), Wait, "position_must_be_known", instanceapi.WaitVolumes, "shop-2"},
+		{"a standby that runs goes on while others are waited for", orphaned, all(running(RunningAsStandby), func(o *Observation) { o.Peers = nil }),
+			Keep, "all_volumes_must_report", instanceapi.WaitVolumes, "shop-2"},
+
+		{"among equals the lowest ordinal leads", orphaned, func(*Observation) {}, Take, "most_advanced_leads", "", ""},
+		{"and the other waits", orphaned, as("shop-2"), Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-1"},
+		{"the later position leads", orphaned, peer("shop-2", volume("b1", 3, 4, "0/6000001")), Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-2"},
+		{"a later term leads, wherever the positions are", orphaned, all(func(o *Observation) { o.Own = volume("a1", 2, 9, "1/0") }),
+			Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-2"},
+		{"a Lease that went back counts as deleted where nobody leads", held, func(o *Observation) { o.Lease.Record.Revision = 10 },
+			Take, "most_advanced_leads", "", ""},
+		{"a Lease edited by hand counts as deleted where nobody leads", held, func(o *Observation) { o.Lease.Edited, o.Lease.Record = true, Record{} },
+			Take, "most_advanced_leads", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := c.from()
+			c.change(&o)
+			got := Decide(o)
+			if got.Action != c.action || got.Rule != c.rule || got.WaitReason != c.reason || !strings.Contains(got.Message, c.says) {
+				t.Errorf("decided %s by %s, waiting for %q: %s\nwant %s by %s, %q, saying %q",
+					got.Action, got.Rule, got.WaitReason, got.Message, c.action, c.rule, c.reason, c.says)
+			}
+		})
+	}
+}
+
+func TestANewRecordIsAboveEverythingThatAnyVolumeHasSeen(t *testing.T) {
+	o := orphaned()
+	other := volume("b1", 3, 4, "0/5000000")
+	other.HighestTerm, other.HighestTimeline, other.Revision = 8, 12, 900
+	o.Peers["shop-2"] = Peer{Volume: other}
+	got := Decide(o).Record
+	if got == nil || got.Term != 9 || got.Timeline != 13 || got.Revision <= 900 {
+		t.Fatalf("the record is %+v", got)
+	}
+	if len(got.Quorum.Members) != 1 || got.Quorum.Members["a1"] != "shop-1" || got.Quorum.Required != 1 || got.Holder != "shop-1" || got.System != "7711" {
+		t.Errorf("the record is %+v", got)
+	}
+}
+
+func TestARecordWrittenAgainKeepsWhatItSaysAndGrows(t *testing.T) {
+	o := held()
+	leads(&o)
+	o.Own.HighestTerm, o.Own.HighestTimeline = 5, 6
+	o.Lease.Record = Record{}
+	got := Decide(o).Record
+	if got.Holder != "shop-1" || got.System != "7711" || len(got.Quorum.Members) != 2 {
+		t.Errorf("the record is %+v", got)
+	}
+	if got.Term != 6 || got.Timeline != 7 || got.Revision <= 70 {
+		t.Errorf("term, timeline and revision are %d, %d, %d; want them above 5, 6, 70", got.Term, got.Timeline, got.Revision)
+	}
+}
+
+// Whatever is observed, an instance without data neither leads nor takes the Lease, and only the marked one creates a system.
+func TestNoObservationLetsAnEmptyVolumeLead(t *testing.T) {
+	leases := []Lease{
+		{}, {Readable: true}, {Readable: true, Exists: true}, {Readable: true, Exists: true, Edited: true},
+		{Readable: true, Exists: true, Record: published}, {Readable: true, Exists: true, Record: Record{System: Bootstrap("shop-2")}},
+		{Readable: true, Exists: true, Record: Record{System: "7711", Term: 9, Revision: 99}},
+	}
+	volumes := []Volume{empty, {EverInitialised: true, System: "7711", Incarnation: "a1"}, {EverInitialised: true}}
+	peers := []Volume{empty, volume("b1", 3, 4, "0/6000000"), {EverInitialised: true}}
+	for _, lease := range leases {
+		for _, own := range volumes {
+			for _, other := range peers {
+				for _, unfinished := range []string{"", "7711", "9999"} {
+					o := held()
+					o.Lease, o.Own, o.Unfinished = lease, own, unfinished
+					o.Peers["shop-2"] = Peer{Volume: other}
+					switch got := Decide(o); got.Action {
+					case Lead, Take, Promote, Republish, Initialise, Follow, Measure:
+						t.Errorf("%s by %s with %+v", got.Action, got.Rule, o)
+					}
+				}
+			}
+		}
+	}
+}
