@@ -8,7 +8,8 @@ shift
 begin=$SECONDS
 echo "==> $title"
 
-while sleep 30; do echo "    … $title, $((SECONDS - begin)) s"; done &
+# The sleep holds nothing of ours: a pipe would stay open for as long as it lasts.
+while sleep 30 >/dev/null 2>&1; do echo "    … $title, $((SECONDS - begin)) s"; done &
 ticker=$!
 trap 'kill $ticker 2>/dev/null' EXIT
 

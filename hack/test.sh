@@ -55,7 +55,7 @@ done
 echo "all stages         $SECONDS s"
 
 ok=$(grep -cE '^ok[[:space:]]' "$log")
-bad=$(grep -cE '^(FAIL|---[[:space:]]FAIL)[[:space:]:]' "$log")
+bad=$(grep -cE '^FAIL[[:space:]]+[^[:space:]]' "$log")
 if [ -n "$failed" ]; then
 	[ "$bad" -gt 0 ] || bad=1
 	echo "stage $failed failed: \`make $failed\` runs it alone" >&2
