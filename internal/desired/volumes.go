@@ -15,19 +15,20 @@ const (
 )
 
 // VolumeClaims of an instance: its data, and its WAL where the spec asks for a volume of its own.
-func VolumeClaims(c Cluster, instance string) []*corev1ac.PersistentVolumeClaimApplyConfiguration {
+// system is the identifier of the PostgreSQL system whose data they hold, "" before there is one.
+func VolumeClaims(c Cluster, instance, system string) []*corev1ac.PersistentVolumeClaimApplyConfiguration {
 	claims := []*corev1ac.PersistentVolumeClaimApplyConfiguration{
-		c.volumeClaim(naming.DataVolume(instance), instance, VolumeData, c.Spec.Storage.Volume),
+		c.volumeClaim(naming.DataVolume(instance), instance, system, VolumeData, c.Spec.Storage.Volume),
 	}
 	if c.Spec.Storage.WAL != nil {
-		claims = append(claims, c.volumeClaim(naming.WALVolume(instance), instance, VolumeWAL, *c.Spec.Storage.WAL))
+		claims = append(claims, c.volumeClaim(naming.WALVolume(instance), instance, system, VolumeWAL, *c.Spec.Storage.WAL))
 	}
 	return claims
 }
 
-// volumeClaim has an owner only where it is to go with the cluster: Kubernetes' garbage collector
-// deletes what is owned, and a volume that is to survive must not depend on anybody noticing in time.
-func (c Cluster) volumeClaim(name, instance, kind string, volume v1alpha1.Volume) *corev1ac.PersistentVolumeClaimApplyConfiguration {
+// volumeClaim never has an owner: Kubernetes' garbage collector deletes what is owned, and a volume must not depend on
+// anybody noticing in time that it is to be kept. Where volumes are to go with the cluster, the controller deletes them.
+func (c Cluster) volumeClaim(name, instance, system, kind string, volume v1alpha1.Volume) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	spec := corev1ac.PersistentVolumeClaimSpec().
 		WithAccessModes(corev1.ReadWriteOnce).
 		WithResources(corev1ac.VolumeResourceRequirements().
@@ -35,16 +36,16 @@ func (c Cluster) volumeClaim(name, instance, kind string, volume v1alpha1.Volume
 	if volume.StorageClassName != nil {
 		spec.WithStorageClassName(*volume.StorageClassName)
 	}
-	claim := corev1ac.PersistentVolumeClaim(name, c.Namespace).
+	annotations := map[string]string{naming.AnnotationOwnerUID: string(c.UID)}
+	if system != "" {
+		annotations[naming.AnnotationSystem] = system
+	}
+	return corev1ac.PersistentVolumeClaim(name, c.Namespace).
 		WithLabels(c.labels(map[string]string{
 			naming.LabelInstance:  instance,
 			naming.LabelVolume:    kind,
 			naming.LabelComponent: ComponentInstance,
 		})).
-		WithAnnotations(c.annotations(map[string]string{naming.AnnotationOwnerUID: string(c.UID)})).
+		WithAnnotations(c.annotations(annotations)).
 		WithSpec(spec)
-	if c.Spec.Storage.RetentionPolicy.WhenDeleted == v1alpha1.DeleteVolume {
-		claim.WithOwnerReferences(c.owner())
-	}
-	return claim
 }

@@ -122,6 +122,8 @@ type Status struct {
 
 // VolumeReport tells what the instance's volumes hold; the basis of every decision about who may lead.
 type VolumeReport struct {
+	// Inspected: the volumes were looked at. Without it the rest says nothing, not even that there is no data.
+	Inspected bool `json:"inspected"`
 	// Initialised: a data directory is in place (pgdata exists with a control file). pgdata.new does not count.
 	Initialised bool `json:"initialised"`
 	// EverInitialised: an identity with a system identifier is on one of the volumes, whether or not data is.

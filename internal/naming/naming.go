@@ -40,7 +40,11 @@ const (
 	// AnnotationOwnerUID on a volume claim, which has no owner: the UID of the cluster that made it.
 	AnnotationOwnerUID = "timonier.io/cluster-uid"
 
-	// FinalizerCluster lets volumes be kept or deleted before a cluster goes.
+	// AnnotationSystem on a volume claim: the identifier of the PostgreSQL system whose data it held. It outlives the Lease
+	// and the cluster.
+	AnnotationSystem = "timonier.io/system"
+
+	// FinalizerCluster is on a cluster whose volumes are to be deleted with it, so that it is its last spec that counts.
 	FinalizerCluster = "timonier.io/postgrescluster"
 )
 

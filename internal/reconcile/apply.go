@@ -41,8 +41,9 @@ type Owner struct {
 	Kind string
 	Name string
 	UID  types.UID
-	// Label and its value mark children that have no owner reference, such as volumes that are to survive.
-	Label, Value string
+	// Survivors is the kind of children that have no owner reference, since they are to survive. Of this kind alone
+	// a Label of that Value makes an object the owner's; of all others somebody may have copied the labels.
+	Survivors, Label, Value string
 }
 
 // Apply makes the object be as desired.
@@ -115,6 +116,17 @@ func (a Applier) Create(ctx context.Context, owner Owner, desired runtime.ApplyC
 	return owner.owns(current)
 }
 
+// Try asks the API server whether it would take the object, under a name of its own, and makes nothing.
+func (a Applier) Try(ctx context.Context, desired runtime.ApplyConfiguration) error {
+	want, err := asUnstructured(desired)
+	if err != nil {
+		return err
+	}
+	want.SetGenerateName(want.GetName() + "-try-")
+	want.SetName("")
+	return a.Client.Create(ctx, want, client.DryRunAll, client.FieldOwner(a.FieldOwner))
+}
+
 // current is the object as the cache knows it, else as the API server does; nil where there is none.
 func (a Applier) current(ctx context.Context, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	object, err := a.Client.Scheme().New(want.GroupVersionKind())
@@ -151,7 +163,7 @@ func (o Owner) owns(object *unstructured.Unstructured) error {
 	switch {
 	case controller != nil && controller.UID == o.UID:
 		return nil
-	case controller == nil && object.GetLabels()[o.Label] == o.Value:
+	case controller == nil && object.GetKind() == o.Survivors && object.GetLabels()[o.Label] == o.Value:
 		return nil
 	case controller != nil && controller.Kind == o.Kind && controller.Name == o.Name:
 		// Its owner was deleted and made again; the garbage collector has not come to it yet. Its going is

@@ -73,8 +73,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, r.reportUnobserved(ctx, cluster)
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
-		// Children go with their owner; volumes that survive have none. There is nothing to do here.
-		return ctrl.Result{}, r.reportDeleting(ctx, cluster)
+		return ctrl.Result{}, r.finishDeletion(ctx, cluster)
 	}
 	scope, err := r.observe(ctx, cluster)
 	if err != nil {
@@ -136,6 +135,6 @@ func newScope(cluster *v1alpha1.PostgresCluster, now time.Time) *scope {
 	return &scope{
 		cluster: cluster, desired: desired.Of(cluster), now: now, verifiers: map[string]string{},
 		owner: reconcile.Owner{Kind: "PostgresCluster", Name: cluster.Name, UID: cluster.UID,
-			Label: naming.LabelCluster, Value: cluster.Name},
+			Survivors: "PersistentVolumeClaim", Label: naming.LabelCluster, Value: cluster.Name},
 	}
 }

@@ -72,11 +72,27 @@ func (r *Reconciler) observeClaims(ctx context.Context, s *scope) error {
 	if err := r.Client.List(ctx, &claims, s.ours()...); err != nil {
 		return fmt.Errorf("volume claims: %w", err)
 	}
-	s.observed.claims = map[string]*corev1.PersistentVolumeClaim{}
-	for i := range claims.Items {
-		s.observed.claims[claims.Items[i].Name] = &claims.Items[i]
-	}
+	s.observed.claims = s.ownClaims(claims.Items)
 	return nil
+}
+
+// ownClaims are those that carry our labels under the name that we give them. Somebody may have copied one, labels and
+// all: what it is called then is not what we call a volume.
+func (s *scope) ownClaims(items []corev1.PersistentVolumeClaim) map[string]*corev1.PersistentVolumeClaim {
+	claims := map[string]*corev1.PersistentVolumeClaim{}
+	for i := range items {
+		claim := &items[i]
+		instance := claim.Labels[naming.LabelInstance]
+		if _, ours := naming.Ordinal(s.cluster.Name, instance); !ours || metav1.GetControllerOf(claim) != nil {
+			continue
+		}
+		switch {
+		case claim.Labels[naming.LabelVolume] == desired.VolumeData && claim.Name == naming.DataVolume(instance),
+			claim.Labels[naming.LabelVolume] == desired.VolumeWAL && claim.Name == naming.WALVolume(instance):
+			claims[claim.Name] = claim
+		}
+	}
+	return claims
 }
 
 func (r *Reconciler) observeSecrets(ctx context.Context, s *scope) error {

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -54,34 +53,20 @@ func (r *Reconciler) podInput(s *scope, name string) desired.PodInput {
 	return desired.PodInput{Instance: name, PostgresImage: s.image, ManagerImage: r.ManagerImage}
 }
 
-// ensureClaims makes the claims that are missing, and keeps labels and owner of those that exist. It does not touch
-// their sizes: that is growVolumes'.
+// ensureClaims makes the claims that are missing. Those that exist are keepVolumes' and growVolumes'.
 func (r *Reconciler) ensureClaims(ctx context.Context, s *scope, name string) error {
-	for _, claim := range desired.VolumeClaims(s.desired, name) {
-		existing := s.observed.claims[*claim.Name]
-		if existing == nil {
-			if err := r.mayCreateClaim(ctx, s, name); err != nil {
-				return err
-			}
-		} else {
-			claim.Spec = specOf(existing, claim.Spec)
+	for _, claim := range desired.VolumeClaims(s.desired, name, "") {
+		if s.observed.claims[*claim.Name] != nil {
+			continue
+		}
+		if err := r.mayCreateClaim(ctx, s, name); err != nil {
+			return err
 		}
 		if err := r.applier().Apply(ctx, s.owner, claim); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// specOf an existing claim, as far as it is ours: it is immutable but for the size, which may already be larger, and a
-// volume that was retained may have been made with another class.
-func specOf(existing *corev1.PersistentVolumeClaim, wanted *corev1ac.PersistentVolumeClaimSpecApplyConfiguration) *corev1ac.PersistentVolumeClaimSpecApplyConfiguration {
-	spec := corev1ac.PersistentVolumeClaimSpec().WithAccessModes(existing.Spec.AccessModes...).
-		WithResources(corev1ac.VolumeResourceRequirements().WithRequests(existing.Spec.Resources.Requests))
-	if wanted.StorageClassName != nil && existing.Spec.StorageClassName != nil {
-		spec.WithStorageClassName(*existing.Spec.StorageClassName)
-	}
-	return spec
 }
 
 // mayCreateClaim tells why a missing volume is not made: the data of the only instance that has it must not be

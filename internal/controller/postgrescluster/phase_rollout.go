@@ -3,11 +3,14 @@ package postgrescluster
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/reconcile"
@@ -169,6 +172,9 @@ func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) erro
 		// checkImage has said why; its pod's end is an event.
 		return reconcile.Wait(0, v1alpha1.ReasonRolling, "%s is replaced when the image %s is known to hold PostgreSQL %s", name, s.image, s.cluster.Spec.Version)
 	}
+	if err := r.tryPod(ctx, s, name); err != nil {
+		return err
+	}
 	err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("replacing pod %s: %w", name, err)
@@ -176,4 +182,18 @@ func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) erro
 	s.note(fmt.Sprintf("pod %s is replaced, since the spec asks for another one", name), v1alpha1.ReasonRolling)
 	// The pod's going is an event.
 	return reconcile.Wait(0, v1alpha1.ReasonRolling, "pod %s is being replaced", name)
+}
+
+// tryPod asks the API server whether it would take the new pod, before the present one is stopped for it. A quota counts
+// the present one too, so what it says does not count.
+func (r *Reconciler) tryPod(ctx context.Context, s *scope, name string) error {
+	err := r.applier().Try(ctx, desired.Pod(s.desired, r.podInput(s, name)))
+	if err == nil || strings.Contains(err.Error(), "exceeded quota") {
+		return nil
+	}
+	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+		return reconcile.Stalled(v1alpha1.ReasonInvalidSpec,
+			"Kubernetes would refuse the new pod of %s: %v. The present one goes on; change what it names in the spec, or the limits or policy of the namespace", name, err)
+	}
+	return fmt.Errorf("trying the new pod of %s: %w", name, err)
 }

@@ -9,6 +9,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -83,6 +84,46 @@ func (r *Reconciler) growVolume(ctx context.Context, s *scope, claim *corev1.Per
 	}
 	s.note(fmt.Sprintf("volume %s is to grow from %s to %s", claim.Name, before.String(), size.String()), v1alpha1.ReasonGrowing)
 	return nil
+}
+
+// keepVolumes keeps labels and annotations of every volume that exists, whether or not its instance runs: among them
+// the identifier of the system whose data it holds, by which it is known after everything else is gone.
+func (r *Reconciler) keepVolumes(ctx context.Context, s *scope) error {
+	var failures error
+	for _, name := range sortedKeys(s.observed.claims) {
+		existing := s.observed.claims[name]
+		for _, claim := range desired.VolumeClaims(s.desired, existing.Labels[naming.LabelInstance], s.systemOn(existing)) {
+			if *claim.Name != name {
+				continue
+			}
+			claim.Spec = specOf(existing, claim.Spec)
+			failures = errors.Join(failures, r.applier().Apply(ctx, s.owner, claim))
+		}
+	}
+	return failures
+}
+
+// systemOn a volume: as it remembers itself, else the cluster's once an instance has said that it is there.
+func (s *scope) systemOn(claim *corev1.PersistentVolumeClaim) string {
+	if known := claim.Annotations[naming.AnnotationSystem]; known != "" {
+		return known
+	}
+	found := s.observed.instances[claim.Labels[naming.LabelInstance]]
+	if found.answers() && found.status.Volume.Initialised {
+		return found.status.Volume.SystemIdentifier
+	}
+	return ""
+}
+
+// specOf an existing claim, as far as it is ours: it is immutable but for the size, which may already be larger, and a
+// volume that was retained may have been made with another class.
+func specOf(existing *corev1.PersistentVolumeClaim, wanted *corev1ac.PersistentVolumeClaimSpecApplyConfiguration) *corev1ac.PersistentVolumeClaimSpecApplyConfiguration {
+	spec := corev1ac.PersistentVolumeClaimSpec().WithAccessModes(existing.Spec.AccessModes...).
+		WithResources(corev1ac.VolumeResourceRequirements().WithRequests(existing.Spec.Resources.Requests))
+	if wanted.StorageClassName != nil && existing.Spec.StorageClassName != nil {
+		spec.WithStorageClassName(*existing.Spec.StorageClassName)
+	}
+	return spec
 }
 
 // storageClass by its name; nil where it does not exist.

@@ -7,6 +7,8 @@ func (r *Reconciler) phases() []reconcile.Phase[*scope] {
 	return []reconcile.Phase[*scope]{
 		// First, always: a full volume must not keep itself from growing.
 		{Name: "volume-growth", Run: r.growVolumes},
+		{Name: "volumes", Run: r.keepVolumes},
+		{Name: "finalizer", Run: r.keepFinalizer},
 		{Name: "certificates", Run: r.ensureCertificates},
 		{Name: "network", Run: r.ensureServices},
 		{Name: "permissions", Run: r.ensurePermissions},
@@ -18,7 +20,8 @@ func (r *Reconciler) phases() []reconcile.Phase[*scope] {
 		{Name: "rollout", Run: r.rollOut, Requires: []string{"instances"}},
 		{Name: "scale-down", Run: r.scaleDown, Requires: []string{"instances"}},
 		{Name: "credentials", Run: r.ensureCredentials, Requires: []string{"certificates"}},
-		{Name: "access", Run: r.grantAccess, Requires: []string{"credentials"}},
+		// Also where a role's own Secret is missing: that role keeps the password it has, all others are served.
+		{Name: "access", Run: r.grantAccess},
 		{Name: "disruption-budget", Run: r.ensureBudget},
 		{Name: "health", Run: r.judgeHealth},
 	}
