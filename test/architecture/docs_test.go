@@ -80,6 +80,36 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 }
 
+// TestEveryRuleOfTheElectionIsExplained holds that docs/high-availability.md has each rule by its name, and no other.
+func TestEveryRuleOfTheElectionIsExplained(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "high-availability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := os.ReadFile(filepath.Join(root, "internal", "election", "decide.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained, ruling := map[string]bool{}, map[string]bool{}
+	for _, match := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		explained[match[1]] = true
+	}
+	for _, match := range regexp.MustCompile(`(?m)^\t\{"([a-z_]+)", `).FindAllStringSubmatch(string(code), -1) {
+		ruling[match[1]] = true
+		if !explained[match[1]] {
+			t.Errorf("%s is not explained in docs/high-availability.md", match[1])
+		}
+	}
+	for name := range explained {
+		if !ruling[name] {
+			t.Errorf("docs/high-availability.md explains %s, which internal/election does not ask", name)
+		}
+	}
+	if len(ruling) == 0 {
+		t.Error("no rules were found in internal/election/decide.go")
+	}
+}
+
 // TestLinksLeadSomewhere holds that a page which another one points to exists.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
