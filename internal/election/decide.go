@@ -19,6 +19,7 @@ var rules = []rule{
 	{"only_marked_instance_creates_a_system", onlyMarkedInstanceCreatesASystem},
 	{"holder_without_its_data_leads_nothing", holderWithoutItsDataLeadsNothing},
 	{"holder_starts_only_on_the_leases_timeline", holderStartsOnlyOnTheLeasesTimeline},
+	{"later_data_is_kept", laterDataIsKept},
 	{"diverged_copy_is_cloned_again", divergedCopyIsClonedAgain},
 	{"others_follow_the_holder", othersFollowTheHolder},
 	{"living_leader_writes_its_own_record", livingLeaderWritesItsOwnRecord},

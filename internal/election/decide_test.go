@@ -147,8 +147,10 @@ func TestDecide(t *testing.T) {
 			Clone, "diverged_copy_is_cloned_again", "", ""},
 		{"a copy up to the fork follows", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000000") }),
 			Follow, "others_follow_the_holder", "", ""},
-		{"a copy on a later timeline than the leader's is cloned again", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 9, "0/1") }),
-			Clone, "diverged_copy_is_cloned_again", "", ""},
+		{"a copy on a later timeline than the Lease's is kept for a person to look at", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 9, "0/1") }),
+			Wait, "later_data_is_kept", instanceapi.WaitLaterData, "Nothing is followed, cloned or deleted"},
+		{"a copy that has seen a later term than the Lease's is kept too", held, all(as("shop-2"), func(o *Observation) { o.Own.HighestTerm = 9 }),
+			Wait, "later_data_is_kept", instanceapi.WaitLaterData, ""},
 
 		{"without a leader nobody decides before the instances are known", orphaned, func(o *Observation) { o.Instances = nil },
 			Wait, "all_volumes_must_report", instanceapi.WaitConfiguration, ""},

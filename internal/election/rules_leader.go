@@ -98,6 +98,20 @@ func holderStartsOnlyOnTheLeasesTimeline(o Observation, record Record) *Decision
 	return &Decision{Action: Promote, Message: fmt.Sprintf("the data is on timeline %d, the Lease on %d", o.Own.Timeline, record.Timeline)}
 }
 
+// laterDataIsKept: this copy was led in a term that the Lease does not know of, so the Lease is from an earlier time (etcd was restored).
+// The holder may lack what was acknowledged since; only a person can tell which of the two is to be kept.
+func laterDataIsKept(o Observation, record Record) *Decision {
+	if !record.HasSystem() || record.Holder == "" || record.Holder == o.Self || !o.Own.Initialised {
+		return nil
+	}
+	if o.Own.Timeline <= record.Timeline && o.Own.HighestTerm <= record.Term {
+		return nil
+	}
+	return orKeep(o, wait(instanceapi.WaitLaterData, fmt.Sprintf(
+		"the volume of %s has seen term %d and timeline %d, later than the Lease's term %d and timeline %d that %s leads with: the Lease is from an earlier time. Nothing is followed, cloned or deleted. Compare the data of both; delete the volume of %s if it is not needed",
+		o.Self, o.Own.HighestTerm, o.Own.Timeline, record.Term, record.Timeline, record.Holder, o.Self)))
+}
+
 func divergedCopyIsClonedAgain(o Observation, record Record) *Decision {
 	if !record.HasSystem() || record.Holder == "" || !o.Own.Initialised {
 		return nil

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -61,7 +62,16 @@ func (m *Manager) mayDiscard(ctx context.Context, record election.Record) (allow
 		m.peers.Ask(ctx, []string{record.Holder}, time.Second)
 		return false, fmt.Sprintf("this copy of the data cannot be used, and %s does not lead yet; nothing is deleted before it does", record.Holder)
 	}
+	if own := m.volumeReport(); own.Initialised && ahead(election.VolumeOf(own), election.VolumeOf(leader.Volume)) {
+		return false, fmt.Sprintf("this copy of the data, at %s of term %d, is ahead of what %s has, which may have lost what it had: nothing is deleted. Look at both; delete this volume if its data is not needed",
+			own.Position, own.Term, record.Holder)
+	}
 	return true, ""
+}
+
+// ahead compares as an election does: by term and position.
+func ahead(a, b election.Volume) bool {
+	return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Position, b.Position)) > 0
 }
 
 func (m *Manager) takeClone(ctx context.Context, record election.Record) error {

@@ -56,6 +56,7 @@ type Manager struct {
 
 	// The loop's.
 	lease     leaseView
+	lock      *volumes.Lock // nil until the volumes are this manager's alone
 	contents  volumes.Contents
 	inspected bool
 	highest   int64 // highest revision of the Lease that was seen, also where it is not on disk yet

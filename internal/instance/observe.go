@@ -15,6 +15,13 @@ const peerFreshness = 5 * time.Second
 
 // observe reads all that a decision is made from.
 func (m *Manager) observe(ctx context.Context) error {
+	if m.lock == nil {
+		lock, err := m.options.Volumes.Lock()
+		if err != nil {
+			return err
+		}
+		m.lock = lock
+	}
 	if err := m.observeVolumes(ctx); err != nil {
 		return err
 	}
@@ -86,6 +93,9 @@ func (m *Manager) observation() election.Observation {
 		o.Instances = configuration.Instances
 	}
 	for name, status := range m.peers.Answers(peerFreshness) {
+		if !status.Volume.Inspected {
+			continue // it has not looked yet, which is no answer
+		}
 		o.Peers[name] = election.Peer{Volume: election.VolumeOf(status.Volume), Leads: status.Leader}
 	}
 	switch {
@@ -102,6 +112,7 @@ func (m *Manager) observation() election.Observation {
 func (m *Manager) volumeReport() instanceapi.VolumeReport {
 	c := m.contents
 	report := instanceapi.VolumeReport{
+		Inspected:        m.inspected || m.process.running(),
 		Initialised:      c.Whole,
 		EverInitialised:  c.HasPGData || c.Identity.System != "",
 		SystemIdentifier: c.Identity.System,

@@ -260,7 +260,9 @@ type lastFatal struct {
 func (f *lastFatal) see(entry logs.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone == "" && unfollowable(entry.Message) {
+	// Whatever a client writes into the log must not look like the leader's refusal.
+	own := entry.BackendType == "walreceiver" || entry.BackendType == "startup"
+	if own && f.gone == "" && unfollowable(entry.Message) {
 		f.gone, f.goneAt = entry.Message, time.Now()
 	}
 	if entry.Fatal() && (entry.BackendType == "" || entry.BackendType == "postmaster" || entry.BackendType == "startup") {

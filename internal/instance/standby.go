@@ -110,7 +110,6 @@ func unfollowable(message string) bool {
 		"has already been removed",
 		"before current recovery point",
 		"is not in this server's history",
-		"is ahead of the WAL flush position of this server",
 		"can no longer get changes from replication slot",
 		"incorrect prev-link",
 	} {

@@ -39,6 +39,8 @@ type handover struct {
 	Highest    int64            `json:"highest"`
 	Led        *election.Record `json:"led,omitempty"`
 	Logs       logs.Handover    `json:"logs"`
+	// Lock of the volumes, as open descriptors; none from a program that took no lock.
+	Lock []int `json:"lock,omitempty"`
 }
 
 // Replace takes another build of this program in, checks it, and puts it into this one's place on disk. then executes it.
@@ -116,6 +118,9 @@ func (m *Manager) execute() error {
 	if state.Logs, err = m.stream.HandOver(); err != nil {
 		return err
 	}
+	if m.lock != nil {
+		state.Lock = m.lock.HandOver()
+	}
 	content, err := json.Marshal(state)
 	if err == nil {
 		err = volumes.WriteFile(m.options.handoverFile(), content, 0o600)
@@ -160,6 +165,9 @@ func (m *Manager) adopt(state *handover) {
 		return
 	}
 	m.highest, m.leading.record = state.Highest, state.Led
+	if len(state.Lock) > 0 {
+		m.lock = volumes.TakeOverLock(state.Lock)
+	}
 	if state.Postmaster == 0 {
 		return
 	}

@@ -77,6 +77,8 @@ const (
 	WaitVolumes WaitReason = "VolumesMissing"
 	// WaitForeignSystem: the volume holds another PostgreSQL system than the Lease names.
 	WaitForeignSystem WaitReason = "ForeignSystem"
+	// WaitLaterData: the volume has data of a later term than the Lease's; nothing is done with it before a person has looked.
+	WaitLaterData WaitReason = "LaterData"
 	// WaitLease: the Lease does not exist, or cannot be read.
 	WaitLease WaitReason = "LeaseUnreadable"
 	// WaitConfiguration: the operator has not sent a configuration yet and none is on disk.

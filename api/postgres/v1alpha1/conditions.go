@@ -58,6 +58,8 @@ const (
 	ReasonNameTaken = "NameTaken"
 	// ReasonDataMissing: an instance that must have data has an empty volume; nothing is created in its place.
 	ReasonDataMissing = "DataMissing"
+	// ReasonLaterData: an instance has data of a later term than the Lease's; nothing is done with it.
+	ReasonLaterData = "LaterData"
 	// ReasonVolumesMissing: not all volumes that the cluster had have reported.
 	ReasonVolumesMissing = "VolumesMissing"
 	// ReasonStorageClass: a storage class is missing, or does not let volumes grow.

@@ -65,6 +65,7 @@ func diagnoseInstance(p patient) error {
 		instanceapi.WaitDataMissing:   v1alpha1.ReasonDataMissing,
 		instanceapi.WaitForeignSystem: v1alpha1.ReasonForeignSystem,
 		instanceapi.WaitVersion:       v1alpha1.ReasonImageVersion,
+		instanceapi.WaitLaterData:     v1alpha1.ReasonLaterData,
 	}
 	if reason, stalled := reasons[status.WaitReason]; stalled && status.State == instanceapi.StateWaiting {
 		return reconcile.Stalled(reason, "instance %s: %s", p.name, status.Message)

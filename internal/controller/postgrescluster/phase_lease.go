@@ -105,7 +105,7 @@ func neverInitialised(claims []corev1.PersistentVolumeClaim, instances map[strin
 	for i := range claims {
 		found := instances[claims[i].Labels[naming.LabelInstance]]
 		report := found.status.Volume
-		if !found.answers() || !report.Inspected || report.Initialised || report.EverInitialised || claims[i].Annotations[naming.AnnotationSystem] != "" {
+		if !found.answers() || !report.Inspected || report.Initialised || report.EverInitialised || report.Incarnation != "" || claims[i].Annotations[naming.AnnotationSystem] != "" {
 			return false
 		}
 	}

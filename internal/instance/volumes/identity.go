@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -50,13 +51,27 @@ func (i *Identity) See(record election.Record) (write bool) {
 	members := record.MemberNames()
 	write = record.Term > i.Term || record.Timeline > i.Timeline ||
 		record.Revision >= i.Revision+election.RevisionMargin/2 ||
-		!slices.Equal(members, i.Members) || !slices.Equal(record.History, i.History)
+		!slices.Equal(members, i.Members) || !slices.Equal(i.WithHistory(record.History), i.History)
 	i.Term, i.Timeline = max(i.Term, record.Term), max(i.Timeline, record.Timeline)
 	if write {
 		i.Revision = max(i.Revision, record.Revision)
 	}
-	i.Members, i.History = members, record.History
+	i.Members, i.History = members, i.WithHistory(record.History)
 	return write
+}
+
+// historyKept is how many forks an identity remembers.
+const historyKept = 20
+
+// WithHistory is what this identity knows of terms and timelines, and what a record says over it. A record that was written
+// anew after the Lease was lost does not reach back: what it leaves out is not forgotten, since positions are compared by term.
+func (i Identity) WithHistory(forks []election.Fork) []election.Fork {
+	known := slices.DeleteFunc(slices.Clone(i.History), func(old election.Fork) bool {
+		return slices.ContainsFunc(forks, func(fork election.Fork) bool { return fork.Timeline == old.Timeline })
+	})
+	merged := slices.Concat(known, forks)
+	slices.SortFunc(merged, func(a, b election.Fork) int { return cmp.Compare(a.Timeline, b.Timeline) })
+	return merged[max(0, len(merged)-historyKept):]
 }
 
 // TermOf is the term that made a timeline; 0 where the history does not reach back to it.

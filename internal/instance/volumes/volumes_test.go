@@ -1,0 +1,193 @@
+package volumes
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// system of every data directory in these tests; the control files are empty, and read as this.
+const system = "7711"
+
+func readControl(_ context.Context, _ string) (postgres.ControlData, error) {
+	return postgres.ControlData{SystemIdentifier: system, CheckpointTimeline: 1}, nil
+}
+
+func layout(t *testing.T) Layout {
+	t.Helper()
+	return Layout{Data: t.TempDir(), WAL: t.TempDir()}
+}
+
+// dataDirectory puts something at path that looks like PGDATA.
+func dataDirectory(t *testing.T, path string) {
+	t.Helper()
+	for _, directory := range []string{"global", "pg_wal"} {
+		if err := os.MkdirAll(filepath.Join(path, directory), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"global/pg_control", "PG_VERSION", "pg_wal/000000010000000000000001"} {
+		if err := os.WriteFile(filepath.Join(path, file), []byte("17\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func inspected(t *testing.T, l Layout) Contents {
+	t.Helper()
+	c, err := l.Inspect(t.Context(), readControl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func save(t *testing.T, l Layout, identity Identity) {
+	t.Helper()
+	if err := l.SaveIdentity(identity); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestVolumesAreWholeOnlyWhereTheyBelongTogether(t *testing.T) {
+	whole := Identity{Instance: "shop-1", System: system, Incarnation: "a1"}
+	for name, c := range map[string]struct {
+		spoil  func(l Layout)
+		damage string
+	}{
+		"whole":                   {func(Layout) {}, ""},
+		"without any identity":    {func(l Layout) { os.Remove(identityFile(l.Data)); os.Remove(identityFile(l.WAL)) }, "no identity"},
+		"a new WAL volume":        {func(l Layout) { os.Remove(identityFile(l.WAL)) }, "do not belong together"},
+		"a new data volume's":     {func(l Layout) { os.Remove(identityFile(l.Data)) }, "do not belong together"},
+		"another WAL volume":      {func(l Layout) { Layout{Data: l.WAL}.SaveIdentity(Identity{System: system, Incarnation: "b1"}) }, "do not belong together"},
+		"another system's":        {func(l Layout) { l.SaveIdentity(Identity{System: "9999", Incarnation: "a1"}) }, "names system"},
+		"an empty WAL directory":  {func(l Layout) { os.Remove(filepath.Join(l.PGData(), "pg_wal", "000000010000000000000001")) }, "log is empty"},
+		"a missing WAL directory": {func(l Layout) { os.RemoveAll(filepath.Join(l.PGData(), "pg_wal")) }, "log is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := layout(t)
+			dataDirectory(t, l.PGData())
+			save(t, l, whole)
+			c.spoil(l)
+			got := inspected(t, l)
+			if got.Whole != (c.damage == "") || !strings.Contains(got.Damage, c.damage) || !got.HasPGData {
+				t.Errorf("inspected %+v; want damage %q", got, c.damage)
+			}
+		})
+	}
+}
+
+func TestNothingIsNothing(t *testing.T) {
+	if got := inspected(t, layout(t)); got.HasIdentity || got.HasPGData || got.Whole || got.Unfinished != nil {
+		t.Errorf("inspected %+v", got)
+	}
+}
+
+func TestADataDirectoryInTheMakingIsNotData(t *testing.T) {
+	l := layout(t)
+	dataDirectory(t, l.NewPGData())
+	got := inspected(t, l)
+	if got.HasPGData || got.Whole || got.Unfinished == nil || got.Unfinished.SystemIdentifier != system {
+		t.Errorf("inspected %+v", got)
+	}
+	if err := l.Place(); err != nil {
+		t.Fatal(err)
+	}
+	save(t, l, Identity{System: system, Incarnation: "a1"})
+	if got := inspected(t, l); !got.Whole || got.Unfinished != nil {
+		t.Errorf("once placed: %+v", got)
+	}
+}
+
+func TestClearTakesOnlyWhatIsInTheMaking(t *testing.T) {
+	l := layout(t)
+	dataDirectory(t, l.NewPGData())
+	if err := os.MkdirAll(l.WALDirectory(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{l.NewPGData(), l.WALDirectory()} {
+		if there, _ := exists(path); there {
+			t.Errorf("%s is still there", path)
+		}
+	}
+	dataDirectory(t, l.PGData())
+	if err := l.Clear(); err == nil {
+		t.Error("the WAL of a data directory in its place would have gone")
+	}
+}
+
+func TestDiscardedDataCannotBeTakenForData(t *testing.T) {
+	l := layout(t)
+	dataDirectory(t, l.PGData())
+	for range 2 { // again after a crash
+		if err := l.Discard(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := inspected(t, l); got.HasPGData {
+		t.Errorf("inspected %+v", got)
+	}
+}
+
+func TestADamagedIdentityIsAnErrorAndNotAnEmptyVolume(t *testing.T) {
+	l := layout(t)
+	if err := os.WriteFile(identityFile(l.Data), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Inspect(t.Context(), readControl); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("inspected with %v", err)
+	}
+}
+
+func TestARenewalIsNotWrittenDownButEverythingElseIs(t *testing.T) {
+	record := election.Record{Term: 2, Timeline: 2, Revision: 50, Quorum: election.Quorum{Members: map[string]string{"a1": "shop-1"}},
+		History: []election.Fork{{Term: 1, Timeline: 1, At: "0/0"}, {Term: 2, Timeline: 2, At: "0/5"}}}
+	var identity Identity
+	if !identity.See(record) {
+		t.Fatal("a first record is not written down")
+	}
+	if identity.TermOf(2) != 2 || identity.TermOf(1) != 1 || identity.TermOf(9) != 0 {
+		t.Errorf("terms %d, %d, %d", identity.TermOf(2), identity.TermOf(1), identity.TermOf(9))
+	}
+	for name, c := range map[string]struct {
+		change func(*election.Record)
+		write  bool
+	}{
+		"a renewal":          {func(r *election.Record) { r.Revision++ }, false},
+		"many renewals":      {func(r *election.Record) { r.Revision += election.RevisionMargin / 2 }, true},
+		"a term":             {func(r *election.Record) { r.Term++ }, true},
+		"a timeline":         {func(r *election.Record) { r.Timeline++ }, true},
+		"a member":           {func(r *election.Record) { r.Quorum.Members["b1"] = "shop-2" }, true},
+		"a fork":             {func(r *election.Record) { r.History = append(r.History, election.Fork{Term: 3, Timeline: 3}) }, true},
+		"an older term only": {func(r *election.Record) { r.Term = 1 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen, next := identity, record.Copy()
+			c.change(&next)
+			if got := seen.See(next); got != c.write {
+				t.Errorf("written: %v", got)
+			}
+			if next.Revision-seen.Revision >= election.RevisionMargin {
+				t.Errorf("revision %d on disk, %d seen: further apart than the margin", seen.Revision, next.Revision)
+			}
+			if seen.Term < identity.Term {
+				t.Error("the highest term went back")
+			}
+		})
+	}
+}
+
+func TestIncarnationsDiffer(t *testing.T) {
+	a, b := NewIncarnation(), NewIncarnation()
+	if a == b || len(a) != 16 {
+		t.Errorf("%q, %q", a, b)
+	}
+}
