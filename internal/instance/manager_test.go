@@ -1,0 +1,123 @@
+package instance
+
+import (
+	"testing"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+func load(t *testing.T, directory string) *configurations {
+	t.Helper()
+	c, err := loadConfigurations(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// put takes a configuration for good.
+func put(t *testing.T, c *configurations, revision string) {
+	t.Helper()
+	c.use(&instanceapi.Configuration{Revision: revision})
+	if err := c.keep(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAConfigurationIsGivenBackToTheLastThatCameUp(t *testing.T) {
+	directory := t.TempDir()
+	c := load(t, directory)
+	put(t, c, "good")
+	if c.onTrial() {
+		t.Error("the first one has nothing to go back to")
+	}
+	c.cameUp("good")
+	put(t, c, "bad")
+	if !c.onTrial() {
+		t.Error("one that has not come up yet is on trial")
+	}
+	restored, _, err := c.giveBack()
+	if err != nil || !restored {
+		t.Fatalf("given back: %v, %v", restored, err)
+	}
+	if err := c.reject("bad", "why"); err != nil {
+		t.Fatal(err)
+	}
+	again := load(t, directory)
+	if again.revision() != "good" || again.rejection() == nil || again.rejection().Revision != "bad" {
+		t.Errorf("after a restart: %q, %+v", again.revision(), again.rejection())
+	}
+	if restored, _, _ := again.giveBack(); restored {
+		t.Error("the good one was given back")
+	}
+	put(t, again, "better")
+	if load(t, directory).rejection() != nil {
+		t.Error("an accepted configuration leaves the rejection")
+	}
+}
+
+func TestWhatIsOnlyTriedIsNotKept(t *testing.T) {
+	directory := t.TempDir()
+	c := load(t, directory)
+	put(t, c, "one")
+	former := c.use(&instanceapi.Configuration{Revision: "two"})
+	if c.revision() != "two" || former.Revision != "one" || load(t, directory).revision() != "one" {
+		t.Errorf("in force %q, former %q, on disk %q", c.revision(), former.Revision, load(t, directory).revision())
+	}
+	c.cameUp("one") // a server that started before
+	if load(t, directory).good != nil {
+		t.Error("a configuration that is not in force was noted as good")
+	}
+}
+
+func TestStartsAreSpacedAndNeverGivenUp(t *testing.T) {
+	var last time.Duration
+	for failures := range 50 {
+		pause := backOff(failures)
+		if pause < last || pause > 10*time.Second {
+			t.Errorf("after %d failures it waits %s, before that %s", failures, pause, last)
+		}
+		last = pause
+	}
+	if backOff(1) != 0 || last != 10*time.Second {
+		t.Errorf("first %s, last %s", backOff(1), last)
+	}
+}
+
+func TestOnlyARenewalIsTakenFromTheWatch(t *testing.T) {
+	before := election.Record{Holder: "shop-1", HolderIncarnation: "a1", Address: "10.0.0.1", Term: 2, Timeline: 2, Revision: 9, System: "7711"}
+	renewed := before
+	renewed.Revision, renewed.Position = 10, "0/7"
+	if !renewalOf(before, renewed) {
+		t.Error("a renewal is not taken")
+	}
+	for name, change := range map[string]func(*election.Record){
+		"holder": func(r *election.Record) { r.Holder = "shop-2" }, "incarnation": func(r *election.Record) { r.HolderIncarnation = "a2" },
+		"address": func(r *election.Record) { r.Address = "10.0.0.2" }, "term": func(r *election.Record) { r.Term++ },
+		"timeline": func(r *election.Record) { r.Timeline++ }, "system": func(r *election.Record) { r.System = "9" },
+		"an older revision": func(r *election.Record) { r.Revision = 8 },
+	} {
+		changed := renewed
+		change(&changed)
+		if renewalOf(before, changed) {
+			t.Errorf("a changed %s is taken for a renewal", name)
+		}
+	}
+}
+
+func TestOnlyWhatCanNeverBeFollowedMeansCloning(t *testing.T) {
+	for message, want := range map[string]bool{
+		`could not receive data from WAL stream: ERROR:  requested WAL segment 000000010000000000000003 has already been removed`: true,
+		`new timeline 4 forked off current database system timeline 1 before current recovery point 0/5000148`:                    true,
+		`requested starting point 0/6000000 on timeline 1 is not in this server's history`:                                        true,
+		`could not connect to the primary server: connection refused`:                                                             false,
+		`terminating walreceiver due to timeout`:                                                                                  false,
+		`could not start WAL streaming: ERROR:  replication slot "timonier_shop_2" does not exist`:                                false,
+	} {
+		if got := unfollowable(message); got != want {
+			t.Errorf("%q: %v", message, got)
+		}
+	}
+}
