@@ -15,6 +15,8 @@ type Observed struct {
 	// Leaves of this authority as published, all of them: for the peer authority those of the instances, of
 	// replication and of monitoring.
 	Leaves []*x509.Certificate
+	// Incomplete: a leaf that belongs in Leaves is missing or damaged.
+	Incomplete bool
 	// Instances that run, whether or not they answer. One that has no pod is left out: it will start with what is published.
 	Instances []Loaded
 }

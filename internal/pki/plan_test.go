@@ -196,6 +196,13 @@ func TestALostKeyIsReplacedWhileWhatItSignedStaysTrusted(t *testing.T) {
 			t.Error("nobody can sign, and nothing is worth waiting for")
 		}
 	})
+	t.Run("a leaf is lost as well", func(t *testing.T) {
+		seen := seen
+		seen.Incomplete = true
+		if got := plan(t, start.Add(day), keyless, seen); !got.State.Current.CanSign() {
+			t.Error("nobody can make the leaf that is missing")
+		}
+	})
 	t.Run("everything is gone", func(t *testing.T) {
 		if got := plan(t, start.Add(day), State{}, Observed{Instances: seen.Instances}); !got.State.Current.CanSign() {
 			t.Error("nobody can sign")

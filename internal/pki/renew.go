@@ -18,7 +18,8 @@ type Renewal struct {
 
 // Renew returns the leaf as it is, or a new one where it is missing, not the signer's, not as requested,
 // or past Policy.RenewFraction of its life. Where the signer has no key, a leaf that is still valid is
-// kept as it is, for the rotation that was begun replaces it; without a valid one, ErrNoKey is returned.
+// kept as it is, for the rotation that was begun replaces it. Without a valid one ErrNoKey is returned; that
+// happens only where Observed.Incomplete was not told.
 func Renew(now time.Time, random io.Reader, policy Policy, signer Authority, leaf Leaf, request LeafRequest) (Renewal, error) {
 	reason := renewalReason(now, policy, signer, leaf, request)
 	keep := leaf.Exists() && now.Before(leaf.Certificate.NotAfter) && !signer.CanSign()

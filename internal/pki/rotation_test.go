@@ -67,9 +67,12 @@ func TestItHealsAfterLoss(t *testing.T) {
 		"operator away over the expiry": func(w *world) { w.now = w.now.Add(5 * time.Hour) },
 		"authority deleted":             func(w *world) { w.stored = State{} },
 		"key deleted":                   func(w *world) { w.stored.Current.Key = nil },
-		"successor deleted":             func(w *world) { w.stored.Next = Authority{} },
-		"all Secrets deleted":           func(w *world) { w.stored, w.out = State{}, make([]shown, secrets) },
-		"instances' Secret deleted":     func(w *world) { w.out[secretInstances] = shown{} },
+		"key and monitoring's Secret deleted": func(w *world) {
+			w.stored.Current.Key, w.out[secretMonitor] = nil, shown{}
+		},
+		"successor deleted":         func(w *world) { w.stored.Next = Authority{} },
+		"all Secrets deleted":       func(w *world) { w.stored, w.out = State{}, make([]shown, secrets) },
+		"instances' Secret deleted": func(w *world) { w.out[secretInstances] = shown{} },
 	} {
 		for seed := range *seeds {
 			t.Run(fmt.Sprintf("%s/%d", name, seed), func(t *testing.T) {

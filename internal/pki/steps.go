@@ -89,7 +89,10 @@ func (p *planner) maySwitch() bool {
 	switch {
 	case !next.Exists():
 		return false
-	case current.expired(p.now), !current.CanSign() && !p.signedSomething(current):
+	case current.expired(p.now):
+		return true
+	case !current.CanSign() && (p.seen.Incomplete || !p.signedSomething(current)):
+		// What is missing cannot be made otherwise; nothing is gained by waiting.
 		return true
 	case published.IsZero():
 		return false

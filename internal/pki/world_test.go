@@ -110,9 +110,11 @@ func (w *world) observe() Observed {
 			seen.Bundle = append(seen.Bundle, certificate)
 		}
 	}
-	for _, secret := range w.out {
-		if secret.leaf.Exists() {
-			seen.Leaves = append(seen.Leaves, secret.leaf.Certificate)
+	for secret, content := range w.out {
+		if content.leaf.Exists() {
+			seen.Leaves = append(seen.Leaves, content.leaf.Certificate)
+		} else if secret != secretApplication {
+			seen.Incomplete = true
 		}
 	}
 	for _, h := range w.holders {

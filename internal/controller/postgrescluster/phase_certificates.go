@@ -30,17 +30,19 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	monitor := parseOrEmpty(s, naming.MonitorCertificate(s.cluster.Name), pki.ParseMonitor)
 
 	peer, err := r.planAuthority(ctx, s, authority{pki.KindPeer, naming.PeerCA(s.cluster.Name), r.PeerPolicy, pki.Observed{
-		Bundle:    intersection(published.PeerBundle, monitor.Bundle),
-		Leaves:    certificatesOf(published.Peer, published.Replication, monitor.Leaf),
-		Instances: s.loaded(pki.KindPeer),
+		Bundle:     intersection(published.PeerBundle, monitor.Bundle),
+		Leaves:     certificatesOf(published.Peer, published.Replication, monitor.Leaf),
+		Incomplete: !published.Peer.Exists() || !published.Replication.Exists() || !monitor.Leaf.Exists(),
+		Instances:  s.loaded(pki.KindPeer),
 	}})
 	if err != nil {
 		return err
 	}
 	client, err := r.planAuthority(ctx, s, authority{pki.KindClient, naming.ClientCA(s.cluster.Name), r.ClientPolicy, pki.Observed{
-		Bundle:    s.clientBundle(published.ClientBundle),
-		Leaves:    certificatesOf(published.Server),
-		Instances: s.loaded(pki.KindClient),
+		Bundle:     s.clientBundle(published.ClientBundle),
+		Leaves:     certificatesOf(published.Server),
+		Incomplete: !published.Server.Exists(),
+		Instances:  s.loaded(pki.KindClient),
 	}})
 	if err != nil {
 		return err
