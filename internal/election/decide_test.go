@@ -1,6 +1,7 @@
 package election
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,16 +55,15 @@ func all(changes ...func(*Observation)) func(*Observation) {
 	}
 }
 
-func peer(name string, v Volume) func(*Observation) {
-	return func(o *Observation) { o.Peers[name] = Peer{Volume: v} }
+func second(v Volume) func(*Observation) {
+	return func(o *Observation) { o.Peers["shop-2"] = Peer{Volume: v} }
 }
 
-func as(name string) func(*Observation) {
-	return func(o *Observation) {
-		own := o.Own
-		o.Own, o.Self = o.Peers[name].Volume, name
-		o.Peers = map[string]Peer{"shop-1": {Volume: own}}
-	}
+// asSecond sees the same with the eyes of shop-2.
+func asSecond(o *Observation) {
+	own := o.Own
+	o.Own, o.Self = o.Peers["shop-2"].Volume, "shop-2"
+	o.Peers = map[string]Peer{"shop-1": {Volume: own}}
 }
 
 func running(r Running) func(*Observation) { return func(o *Observation) { o.Running = r } }
@@ -138,18 +138,18 @@ func TestDecide(t *testing.T) {
 		{"a holder on an older timeline promotes first", held, func(o *Observation) { o.Own.Timeline = 1 },
 			Promote, "holder_starts_only_on_the_leases_timeline", "", "timeline 1"},
 
-		{"a standby follows the holder", held, as("shop-2"), Follow, "others_follow_the_holder", "", ""},
-		{"an empty volume is cloned", held, all(as("shop-2"), func(o *Observation) { o.Own = empty }), Clone, "others_follow_the_holder", "", ""},
-		{"a clone that was complete is put into its place", held, all(as("shop-2"), func(o *Observation) {
+		{"a standby follows the holder", held, asSecond, Follow, "others_follow_the_holder", "", ""},
+		{"an empty volume is cloned", held, all(asSecond, func(o *Observation) { o.Own = empty }), Clone, "others_follow_the_holder", "", ""},
+		{"a clone that was complete is put into its place", held, all(asSecond, func(o *Observation) {
 			o.Own, o.Unfinished, o.UnfinishedClone = Volume{EverInitialised: true, System: "7711"}, "7711", true
 		}), Finish, "others_follow_the_holder", "", ""},
-		{"a copy beyond the fork is cloned again", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000001") }),
+		{"a copy beyond the fork is cloned again", held, all(asSecond, func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000001") }),
 			Clone, "diverged_copy_is_cloned_again", "", ""},
-		{"a copy up to the fork follows", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000000") }),
+		{"a copy up to the fork follows", held, all(asSecond, func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000000") }),
 			Follow, "others_follow_the_holder", "", ""},
-		{"a copy on a later timeline than the Lease's is kept for a person to look at", held, all(as("shop-2"), func(o *Observation) { o.Own = volume("b1", 1, 9, "0/1") }),
+		{"a copy on a later timeline than the Lease's is kept for a person to look at", held, all(asSecond, func(o *Observation) { o.Own = volume("b1", 1, 9, "0/1") }),
 			Wait, "later_data_is_kept", instanceapi.WaitLaterData, "Nothing is followed, cloned or deleted"},
-		{"a copy that has seen a later term than the Lease's is kept too", held, all(as("shop-2"), func(o *Observation) { o.Own.HighestTerm = 9 }),
+		{"a copy that has seen a later term than the Lease's is kept too", held, all(asSecond, func(o *Observation) { o.Own.HighestTerm = 9 }),
 			Wait, "later_data_is_kept", instanceapi.WaitLaterData, ""},
 
 		{"without a leader nobody decides before the instances are known", orphaned, func(o *Observation) { o.Instances = nil },
@@ -159,12 +159,12 @@ func TestDecide(t *testing.T) {
 		{"a silent instance is waited for although it is not configured any more", orphaned, func(o *Observation) {
 			o.Instances, o.Own.Members = []string{"shop-1", "shop-2"}, []string{"shop-1", "shop-2", "shop-3"}
 		}, Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "not heard yet: shop-3"},
-		{"an instance that only a peer's record names is waited for", orphaned, all(peer("shop-2", func() Volume {
+		{"an instance that only a peer's record names is waited for", orphaned, all(second(func() Volume {
 			v := volume("b1", 3, 4, "0/6000000")
 			v.Members = []string{"shop-2", "shop-4"}
 			return v
 		}())), Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "not heard yet: shop-4"},
-		{"an empty volume of a member counts as missing", orphaned, peer("shop-2", empty),
+		{"an empty volume of a member counts as missing", orphaned, second(empty),
 			Wait, "all_volumes_must_report", instanceapi.WaitVolumes, "without their data: shop-2"},
 		{"a new instance has nothing to lose", orphaned, func(o *Observation) {
 			o.Instances = append(o.Instances, "shop-3")
@@ -175,7 +175,7 @@ func TestDecide(t *testing.T) {
 		}, Take, "most_advanced_leads", "", ""},
 		{"where nothing ever was the operator sets the mark again", orphaned, func(o *Observation) { o.Own, o.Peers = empty, map[string]Peer{"shop-2": {}} },
 			Wait, "system_that_exists_nowhere_needs_the_mark", instanceapi.WaitVolumes, "bootstrap mark"},
-		{"two systems are left alone", orphaned, peer("shop-2", func() Volume {
+		{"two systems are left alone", orphaned, second(func() Volume {
 			v := volume("b1", 3, 4, "0/6000000")
 			v.System = "9999"
 			return v
@@ -183,7 +183,7 @@ func TestDecide(t *testing.T) {
 		{"a leader that lives writes its own record", orphaned, func(o *Observation) { o.Peers["shop-2"] = Peer{Leads: true} },
 			Wait, "living_leader_writes_its_own_record", instanceapi.WaitLeader, "shop-2"},
 		{"a position that is not known is measured", orphaned, func(o *Observation) { o.Own.PositionKnown = false }, Measure, "position_must_be_known", "", ""},
-		{"a peer that still measures is waited for", orphaned, peer("shop-2", func() Volume {
+		{"a peer that still measures is waited for", orphaned, second(func() Volume {
 			v := volume("b1", 3, 4, "0/6000000")
 			v.PositionKnown = false
 			return v
@@ -192,8 +192,8 @@ func TestDecide(t *testing.T) {
 			Keep, "all_volumes_must_report", instanceapi.WaitVolumes, "shop-2"},
 
 		{"among equals the lowest ordinal leads", orphaned, func(*Observation) {}, Take, "most_advanced_leads", "", ""},
-		{"and the other waits", orphaned, as("shop-2"), Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-1"},
-		{"the later position leads", orphaned, peer("shop-2", volume("b1", 3, 4, "0/6000001")), Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-2"},
+		{"and the other waits", orphaned, asSecond, Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-1"},
+		{"the later position leads", orphaned, second(volume("b1", 3, 4, "0/6000001")), Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-2"},
 		{"a later term leads, wherever the positions are", orphaned, all(func(o *Observation) { o.Own = volume("a1", 2, 9, "1/0") }),
 			Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-2"},
 		{"a Lease that went back counts as deleted where nobody leads", held, func(o *Observation) { o.Lease.Record.Revision = 10 },
@@ -257,8 +257,8 @@ func TestNoObservationLetsAnEmptyVolumeLead(t *testing.T) {
 					o := held()
 					o.Lease, o.Own, o.Unfinished = lease, own, unfinished
 					o.Peers["shop-2"] = Peer{Volume: other}
-					switch got := Decide(o); got.Action {
-					case Lead, Take, Promote, Republish, Initialise, Follow, Measure:
+					needData := []Action{Lead, Take, Promote, Republish, Initialise, Follow, Measure}
+					if got := Decide(o); slices.Contains(needData, got.Action) {
 						t.Errorf("%s by %s with %+v", got.Action, got.Rule, o)
 					}
 				}

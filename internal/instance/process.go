@@ -85,7 +85,8 @@ func (m *Manager) start(primary, attached, open bool) error {
 	}
 	defer func() { _ = output.Close() }() // postgres has its own descriptor
 	m.fatal.forget()
-	cmd := exec.Command(m.programs.Path("postgres"), "-D", m.options.Volumes.PGData())
+	// Without a context: the server outlives every turn, and is stopped by Stop alone.
+	cmd := exec.CommandContext(context.Background(), m.programs.Path("postgres"), "-D", m.options.Volumes.PGData())
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = m.programs.Environment, m.options.Volumes.PGData(), output, output
 	postmaster, err := m.children.StartPostmaster(cmd, time.Now())
 	if err != nil {

@@ -107,7 +107,7 @@ func TestProbesServeNothingElse(t *testing.T) {
 	handler := Probes(yes, no, yes)
 	for path, want := range map[string]int{"/livez": 200, "/readyz": 503, "/startupz": 200, "/v1/status": 404, "/metrics": 404, "/": 404} {
 		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, httptest.NewRequest("GET", path, nil))
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
 		if recorder.Code != want {
 			t.Errorf("%s: %d, want %d", path, recorder.Code, want)
 		}

@@ -113,7 +113,7 @@ func TestPostgreSQLsPipesAreStreamedAndHandedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	write := func(text string) {
 		if _, err := io.WriteString(server, text); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package volumes
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,24 +57,37 @@ func save(t *testing.T, l Layout, identity Identity) {
 
 func TestVolumesAreWholeOnlyWhereTheyBelongTogether(t *testing.T) {
 	whole := Identity{Instance: "shop-1", System: system, Incarnation: "a1"}
+	remove := func(paths ...string) error {
+		var failures error
+		for _, path := range paths {
+			failures = errors.Join(failures, os.RemoveAll(path))
+		}
+		return failures
+	}
 	for name, c := range map[string]struct {
-		spoil  func(l Layout)
+		spoil  func(l Layout) error
 		damage string
 	}{
-		"whole":                   {func(Layout) {}, ""},
-		"without any identity":    {func(l Layout) { os.Remove(identityFile(l.Data)); os.Remove(identityFile(l.WAL)) }, "no identity"},
-		"a new WAL volume":        {func(l Layout) { os.Remove(identityFile(l.WAL)) }, "do not belong together"},
-		"a new data volume's":     {func(l Layout) { os.Remove(identityFile(l.Data)) }, "do not belong together"},
-		"another WAL volume":      {func(l Layout) { Layout{Data: l.WAL}.SaveIdentity(Identity{System: system, Incarnation: "b1"}) }, "do not belong together"},
-		"another system's":        {func(l Layout) { l.SaveIdentity(Identity{System: "9999", Incarnation: "a1"}) }, "names system"},
-		"an empty WAL directory":  {func(l Layout) { os.Remove(filepath.Join(l.PGData(), "pg_wal", "000000010000000000000001")) }, "log is empty"},
-		"a missing WAL directory": {func(l Layout) { os.RemoveAll(filepath.Join(l.PGData(), "pg_wal")) }, "log is empty"},
+		"whole":                {func(Layout) error { return nil }, ""},
+		"without any identity": {func(l Layout) error { return remove(identityFile(l.Data), identityFile(l.WAL)) }, "no identity"},
+		"a new WAL volume":     {func(l Layout) error { return remove(identityFile(l.WAL)) }, "do not belong together"},
+		"a new data volume's":  {func(l Layout) error { return remove(identityFile(l.Data)) }, "do not belong together"},
+		"another WAL volume": {func(l Layout) error {
+			return Layout{Data: l.WAL}.SaveIdentity(Identity{System: system, Incarnation: "b1"})
+		}, "do not belong together"},
+		"another system's": {func(l Layout) error { return l.SaveIdentity(Identity{System: "9999", Incarnation: "a1"}) }, "names system"},
+		"an empty WAL directory": {func(l Layout) error {
+			return remove(filepath.Join(l.PGData(), "pg_wal", "000000010000000000000001"))
+		}, "log is empty"},
+		"a missing WAL directory": {func(l Layout) error { return remove(filepath.Join(l.PGData(), "pg_wal")) }, "log is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := layout(t)
 			dataDirectory(t, l.PGData())
 			save(t, l, whole)
-			c.spoil(l)
+			if err := c.spoil(l); err != nil {
+				t.Fatal(err)
+			}
 			got := inspected(t, l)
 			if got.Whole != (c.damage == "") || !strings.Contains(got.Damage, c.damage) || !got.HasPGData {
 				t.Errorf("inspected %+v; want damage %q", got, c.damage)
