@@ -112,7 +112,7 @@ func (p *pod) superuser(statements ...string) error {
 func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
 	w := cluster(t, 2)
 	w.check(env.api.freeze())
-	defer env.api.thaw()
+	defer func() { w.check(env.api.thaw()) }()
 	end := time.Now().Add(15 * time.Second)
 	for n := 0; time.Now().Before(end); n++ {
 		w.pods[1].must("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")

@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -56,7 +57,7 @@ func run(m *testing.M) (code int, err error) {
 	if env.directory, err = os.MkdirTemp("", "timonier-instance-"); err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(env.directory)
+	defer func() { _ = os.RemoveAll(env.directory) }()
 	if err := os.Chmod(env.directory, 0o755); err != nil {
 		return 1, err
 	}
@@ -69,7 +70,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := network(); err != nil {
 		return 1, err
 	}
-	defer shell("ip link delete " + bridge)
+	defer func() { err = errors.Join(err, shell("ip link delete "+bridge)) }()
 	env.api, err = startAPIServer(filepath.Join(root, ".local", "bin"), filepath.Join(env.directory, "api"))
 	if err != nil {
 		return 1, err

@@ -88,7 +88,7 @@ func (p *pod) run(environment ...string) {
 		"KUBERNETES_SERVICE_HOST=" + bridgeAddress, "KUBERNETES_SERVICE_PORT=" + strconv.Itoa(apiPort)}, environment...)
 	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	w.check(err)
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the pod has its own descriptor
 	p.container = exec.Command("ip", arguments...)
 	p.container.Stdout, p.container.Stderr = log, log
 	p.container.SysProcAttr = &syscall.SysProcAttr{
@@ -203,7 +203,7 @@ func copyFile(from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }()
 	_ = os.Remove(to) // it may be running
 	target, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
 	if err != nil {

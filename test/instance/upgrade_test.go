@@ -16,7 +16,7 @@ import (
 func (p *pod) replace(file, hash string) error {
 	program, err := os.Open(file)
 	p.w.check(err)
-	defer program.Close()
+	defer func() { _ = program.Close() }()
 	info, err := program.Stat()
 	p.w.check(err)
 	_, err = p.client.Replace(p.w.ctx, program, info.Size(), hash)

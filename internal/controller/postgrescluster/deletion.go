@@ -24,7 +24,7 @@ func (r *Reconciler) keepFinalizer(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) setFinalizer(ctx context.Context, cluster *v1alpha1.PostgresCluster, wanted bool) error {
 	changed := cluster.DeepCopy()
-	touched := false
+	var touched bool
 	if wanted {
 		touched = controllerutil.AddFinalizer(changed, naming.FinalizerCluster)
 	} else {
