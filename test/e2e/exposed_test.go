@@ -50,7 +50,7 @@ func secondAddress(t *testing.T, first string) string {
 			mustRun(t, "ip", address...)
 			t.Cleanup(func() {
 				address[1] = "delete"
-				if _, err := run(context.Background(), "", "ip", address...); err != nil {
+				if _, err := run(context.Background(), "ip", address...); err != nil {
 					t.Error(err)
 				}
 			})

@@ -50,7 +50,7 @@ func buildOperator(t *testing.T, version, reference string) {
 	t.Helper()
 	directory := t.TempDir()
 	for _, name := range []string{"timonier-operator", "timonier-instance"} {
-		out, err := run(t.Context(), "", "env", "CGO_ENABLED=0", "go", "build", "-trimpath",
+		out, err := run(t.Context(), "env", "CGO_ENABLED=0", "go", "build", "-trimpath",
 			"-ldflags", "-s -w -X github.com/timonier-io/timonier/internal/version.version="+version,
 			"-o", filepath.Join(directory, name), "./cmd/"+name)
 		if err != nil {

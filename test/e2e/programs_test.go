@@ -18,12 +18,11 @@ func program(name string) string { return filepath.Join(root, ".local", "bin", n
 
 // run runs a program in the checkout, with the local Kubernetes, and returns what it printed. Its error holds what
 // it complained about.
-func run(ctx context.Context, stdin, name string, args ...string) (string, error) {
+func run(ctx context.Context, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = root
-	command.Stdin = strings.NewReader(stdin)
 	command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig(), "PATH="+os.Getenv("PATH")+":"+program(""))
 	var complaint strings.Builder
 	command.Stderr = &complaint
@@ -36,7 +35,7 @@ func run(ctx context.Context, stdin, name string, args ...string) (string, error
 
 func mustRun(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := run(t.Context(), "", name, args...)
+	out, err := run(t.Context(), name, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +43,7 @@ func mustRun(t *testing.T, name string, args ...string) string {
 }
 
 func tryKubectl(ctx context.Context, args ...string) (string, error) {
-	return run(ctx, "", program("kubectl"), args...)
+	return run(ctx, program("kubectl"), args...)
 }
 
 func kubectl(t *testing.T, args ...string) string {

@@ -135,7 +135,7 @@ func TestANodeThatStopsAndStartsBringsItsInstancesBack(t *testing.T) {
 
 	localcluster(t, "node", "stop", node)
 	t.Cleanup(func() {
-		if _, err := run(t.Context(), "", program("localcluster"), "node", "start", node); err != nil && t.Context().Err() == nil {
+		if _, err := run(t.Context(), program("localcluster"), "node", "start", node); err != nil && t.Context().Err() == nil {
 			t.Error(err)
 		}
 	})

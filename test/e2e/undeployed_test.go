@@ -21,7 +21,7 @@ const crd = "postgresclusters.postgres.timonier.io"
 func TestUndeployLeavesDatabasesRunningAndRemovesThemOnlyWhenToldSo(t *testing.T) {
 	mustHaveNoClustersOfOthers(t)
 	t.Cleanup(func() {
-		if out, err := run(context.Background(), "", "make", "deploy"); err != nil {
+		if out, err := run(context.Background(), "make", "deploy"); err != nil {
 			t.Errorf("installing the operator again: %v %s", err, out)
 		}
 	})
@@ -44,7 +44,7 @@ func TestUndeployLeavesDatabasesRunningAndRemovesThemOnlyWhenToldSo(t *testing.T
 	c.mustBeUntouched(before, names(before)...)
 
 	volumes := c.volumes()
-	if _, err := run(t.Context(), "", "make", "undeploy", "CONFIRM=yes"); refusedWith(err, "delete-all-clusters") != nil {
+	if _, err := run(t.Context(), "make", "undeploy", "CONFIRM=yes"); refusedWith(err, "delete-all-clusters") != nil {
 		t.Errorf("another word than the one asked for: %v", err)
 	}
 	c.mustBeUntouched(before, names(before)...)
