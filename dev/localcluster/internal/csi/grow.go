@@ -47,7 +47,7 @@ func (d *Driver) NodeGetVolumeStats(_ context.Context, request *csi.NodeGetVolum
 	if err := unix.Statfs(request.VolumePath, &fs); err != nil {
 		return nil, status.Errorf(codes.NotFound, "looking at the volume at %s: %v", request.VolumePath, err)
 	}
-	block := int64(fs.Bsize)
+	block := fs.Bsize
 	return &csi.NodeGetVolumeStatsResponse{Usage: []*csi.VolumeUsage{
 		{
 			Unit: csi.VolumeUsage_BYTES, Total: int64(fs.Blocks) * block,

@@ -98,6 +98,7 @@ func markForNode(ctx context.Context, client kubernetes.Interface, claim *corev1
 		if allocated := claim.Status.AllocatedResources[corev1.ResourceStorage]; allocated.String() == want {
 			return nil
 		}
+	default:
 	}
 	conditions := []corev1.PersistentVolumeClaimCondition{{
 		Type: corev1.PersistentVolumeClaimFileSystemResizePending, Status: corev1.ConditionTrue,

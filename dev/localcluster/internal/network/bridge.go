@@ -78,9 +78,9 @@ func allowForwarding(ctx context.Context, allow bool) error {
 		there := strings.Contains(rules, strings.Join(rule[:2], " "))
 		switch {
 		case allow && !there && strings.Contains(rules, "-P FORWARD DROP"):
-			_, err = run(ctx, "iptables", append([]string{"-w", "-I", "FORWARD"}, rule...)...)
+			err = run(ctx, "iptables", append([]string{"-w", "-I", "FORWARD"}, rule...)...)
 		case !allow && there:
-			_, err = run(ctx, "iptables", append([]string{"-w", "-D", "FORWARD"}, rule...)...)
+			err = run(ctx, "iptables", append([]string{"-w", "-D", "FORWARD"}, rule...)...)
 		}
 		if err != nil {
 			return fmt.Errorf("letting the firewall pass the bridge's packets: %w", err)

@@ -49,7 +49,7 @@ func makeNode(ctx context.Context, number int, netns, link string) error {
 	); err != nil {
 		return err
 	}
-	_, err := run(ctx, "ip", "netns", "exec", netns, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+	err := run(ctx, "ip", "netns", "exec", netns, "sysctl", "-qw", "net.ipv4.ip_forward=1")
 	if err != nil {
 		return err
 	}

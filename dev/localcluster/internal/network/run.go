@@ -11,12 +11,12 @@ import (
 )
 
 // run executes one command of iproute2 or the like and turns a failure into one sentence.
-func run(ctx context.Context, command string, args ...string) (string, error) {
+func run(ctx context.Context, command string, args ...string) error {
 	out, err := exec.CommandContext(ctx, command, args...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", command, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("%s %s: %w: %s", command, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
-	return string(out), nil
+	return nil
 }
 
 // ip executes lines of iproute2's own language in one process, in a namespace if one is named.

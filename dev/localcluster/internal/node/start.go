@@ -32,15 +32,8 @@ func (n Node) Start(ctx context.Context, nodes int, images []string, waitForAPI 
 		return err
 	}
 	for _, p := range n.Processes() {
-		if !spawn.Alive(p.Unit, p.Name) {
-			if p.Name == Kubelet {
-				if err := waitForAPI(ctx); err != nil {
-					return err
-				}
-			}
-			if err := spawn.Start(p); err != nil {
-				return err
-			}
+		if err := startDaemon(ctx, p, waitForAPI); err != nil {
+			return err
 		}
 		if p.Name == Containerd {
 			// The images come before the kubelet, or its first pods would fail and back off.
@@ -50,6 +43,19 @@ func (n Node) Start(ctx context.Context, nodes int, images []string, waitForAPI 
 		}
 	}
 	return nil
+}
+
+// startDaemon unless it runs.
+func startDaemon(ctx context.Context, p spawn.Process, waitForAPI func(context.Context) error) error {
+	if spawn.Alive(p.Unit, p.Name) {
+		return nil
+	}
+	if p.Name == Kubelet {
+		if err := waitForAPI(ctx); err != nil {
+			return err
+		}
+	}
+	return spawn.Start(p)
 }
 
 // loadOnce loads the images that the node does not have yet in this version. Whether containerd runs

@@ -48,9 +48,11 @@ func Open(dir string) (*Authority, error) {
 	return a, a.read()
 }
 
-// Cert is the path of a certificate, Key that of its key.
+// Cert is the path of a certificate.
 func (a *Authority) Cert(name string) string { return filepath.Join(a.dir, name+".crt") }
-func (a *Authority) Key(name string) string  { return filepath.Join(a.dir, name+".key") }
+
+// Key is the path of a certificate's key.
+func (a *Authority) Key(name string) string { return filepath.Join(a.dir, name+".key") }
 
 // Issue makes a certificate for a client or server, unless it is there already. The user and group
 // are what the API server takes from it; hosts are names and addresses it may serve.

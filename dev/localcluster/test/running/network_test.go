@@ -4,6 +4,7 @@ package running
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -82,7 +83,7 @@ func TestALoadBalancerOfAnotherClassIsLeftAlone(t *testing.T) {
 	const ip = "jsonpath={.status.loadBalancer.ingress[0].ip}"
 	testcluster.Eventually(t, 10*time.Second, "our Service gets an address", func() error {
 		if address, err := n.Try("get", "service", "ours", "-o", ip); err != nil || address == "" {
-			return fmt.Errorf("it has none (%v)", err)
+			return fmt.Errorf("it has none: %w", errors.Join(errors.New("wanted an address"), err))
 		}
 		return nil
 	})

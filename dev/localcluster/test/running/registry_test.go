@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -65,7 +66,7 @@ func registryOf(t *testing.T, archive string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifestDigest := blob(manifestType, manifest)["digest"].(string)
+	manifestDigest := fmt.Sprint(blob(manifestType, manifest)["digest"])
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
@@ -83,7 +84,7 @@ func registryOf(t *testing.T, archive string) http.Handler {
 		}
 		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
 		if r.Method == http.MethodGet {
-			w.Write(content) //nolint:errcheck // the puller notices
+			_, _ = w.Write(content) // the puller notices
 		}
 	})
 }
@@ -98,7 +99,7 @@ func readArchive(t *testing.T, path string) map[string][]byte {
 	files := map[string][]byte{}
 	for reader := tar.NewReader(file); ; {
 		header, err := reader.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files
 		}
 		if err != nil {

@@ -99,6 +99,9 @@ func NodeIs(t testing.TB, within time.Duration, node string, values ...string) {
 				return nil
 			}
 		}
-		return fmt.Errorf("its Ready condition is %q (%v)", value, err)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("its Ready condition is %q", value)
 	})
 }
