@@ -19,7 +19,7 @@ import (
 func (p *pod) as(request pki.LeafRequest) *instanceapi.Client {
 	leaf, err := p.w.peers.Issue(time.Now(), rand.Reader, request)
 	p.w.check(err)
-	return instanceapi.NewClient(net.JoinHostPort(podAddress(p.ordinal), strconv.Itoa(naming.PortAPI)),
+	return instanceapi.NewClient(net.JoinHostPort(p.w.address(p.ordinal), strconv.Itoa(naming.PortAPI)),
 		pki.ClientConfig(leaf, []*x509Certificate{p.w.peers.Certificate}, naming.InstanceHost(clusterName, p.w.namespace, p.name)))
 }
 
@@ -56,7 +56,7 @@ func TestCertificatesAreReplacedWithoutARestart(t *testing.T) {
 	w.writeCertificates() // two new authorities and everything they sign
 	for _, p := range w.pods {
 		host := naming.InstanceHost(clusterName, w.namespace, p.name)
-		p.client = instanceapi.NewClient(net.JoinHostPort(podAddress(p.ordinal), strconv.Itoa(naming.PortAPI)),
+		p.client = instanceapi.NewClient(net.JoinHostPort(p.w.address(p.ordinal), strconv.Itoa(naming.PortAPI)),
 			pki.ClientConfig(w.operator, []*x509Certificate{w.peers.Certificate}, host))
 		w.eventually(p.name+" uses the new certificates", func() bool {
 			report := p.status().Certificates

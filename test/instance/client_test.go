@@ -38,7 +38,7 @@ func (p *pod) grant() {
 
 // connect as the application would: over TCP, verified, with a password.
 func (p *pod) connect() (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d user=app password=%s dbname=app connect_timeout=3", podAddress(p.ordinal), naming.PortPostgres, password))
+	config, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d user=app password=%s dbname=app connect_timeout=3", p.w.address(p.ordinal), naming.PortPostgres, password))
 	if err != nil {
 		return nil, err
 	}

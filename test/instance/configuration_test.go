@@ -176,7 +176,7 @@ func TestProbesSayWhatIsTrue(t *testing.T) {
 	w.createLease(false)
 	p := w.start(1)
 	probe := func(path string) int {
-		response, err := http.Get("http://" + podAddress(1) + ":8080" + path)
+		response, err := http.Get("http://" + w.address(1) + ":8080" + path)
 		if err != nil {
 			return 0
 		}

@@ -24,7 +24,7 @@ func (w *world) pass(to *pod) {
 		lease, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
 		w.check(err)
 		record := w.record()
-		record.Holder, record.HolderIncarnation, record.Address = to.name, to.status().Volume.Incarnation, podAddress(to.ordinal)
+		record.Holder, record.HolderIncarnation, record.Address = to.name, to.status().Volume.Incarnation, w.address(to.ordinal)
 		record.Term, record.Timeline, record.Revision = record.Term+1, record.Timeline+1, record.Revision+1
 		fields, err := election.Encode(record, election.Fields{
 			LeaseDurationSeconds: int64(*lease.Spec.LeaseDurationSeconds), RenewTime: lease.Spec.RenewTime.Time, Annotations: lease.Annotations})
@@ -66,12 +66,12 @@ func TestAFormerLeaderThatWentOnAloneIsClonedAgain(t *testing.T) {
 	w.pods[2].kill()
 	w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
 	w.pods[2].run()
-	w.check(shell("ip link set timveth1 down")) // before it can stream
+	w.check(shell("ip link set " + w.pods[1].link() + " down")) // before it can stream
 	w.pods[2].becomes(instanceapi.StateFollowing)
 	w.pass(w.pods[2])
 	w.pods[2].becomes(instanceapi.StateRunning)
 	w.pods[2].must("INSERT INTO notes VALUES ('second')")
-	w.check(shell("ip link set timveth1 up"))
+	w.check(shell("ip link set " + w.pods[1].link() + " up"))
 	w.pods[1].becomes(instanceapi.StateStreaming)
 	w.pods[1].reads(notes, "first second")
 	if after := w.pods[1].status().Volume.Incarnation; after == before {

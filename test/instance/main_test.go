@@ -6,23 +6,24 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
-// The test network: one bridge, on which the API server listens, and an address for each instance.
+// The test network: one bridge, on which the API server listens, and an address for each instance of each test.
 const (
 	bridge        = "timtest0"
-	bridgeAddress = "10.213.77.1"
+	bridgeAddress = "10.213.0.1"
 	apiPort       = 16443
 )
 
 // env is what all tests share.
 var env struct {
 	directory string
+	lock      *os.File
 	rootfs    string
 	program   string // built with crash points
 	program2  string // the same as another version
@@ -54,6 +55,9 @@ func run(m *testing.M) (code int, err error) {
 	if _, err := os.Stat(env.rootfs); err != nil {
 		return 1, fmt.Errorf("the PostgreSQL image's root file system is missing; make it with `make -C images`: %w", err)
 	}
+	if err := oneRunAtATime(); err != nil {
+		return 1, err
+	}
 	if env.directory, err = os.MkdirTemp("", "timonier-instance-"); err != nil {
 		return 1, err
 	}
@@ -79,6 +83,16 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
+// oneRunAtATime waits until no other run uses the test network. The lock ends with this process.
+func oneRunAtATime() error {
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "timonier-test-instance.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	env.lock = lock // collected, it would be closed
+	return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+}
+
 func build(version string) (string, error) {
 	target := filepath.Join(env.directory, "timonier-instance-"+version)
 	cmd := exec.Command("go", "build", "-tags=crashpoints", "-ldflags=-X github.com/timonier-io/timonier/internal/version.version="+version, "-o", target, "../../cmd/timonier-instance")
@@ -91,7 +105,7 @@ func build(version string) (string, error) {
 
 func network() error {
 	_ = shell("ip link delete " + bridge) // left by a run that was killed
-	return shell(fmt.Sprintf("ip link add %s type bridge && ip address add %s/24 dev %s && ip link set %s up", bridge, bridgeAddress, bridge, bridge))
+	return shell(fmt.Sprintf("ip link add %s type bridge && ip address add %s/16 dev %s && ip link set %s up", bridge, bridgeAddress, bridge, bridge))
 }
 
 func shell(command string) error {
@@ -101,6 +115,3 @@ func shell(command string) error {
 	}
 	return nil
 }
-
-// podAddress of the n-th instance of the test that runs.
-func podAddress(n int) string { return net.IPv4(10, 213, 77, byte(10+n)).String() }

@@ -41,7 +41,7 @@ func (w *world) start(n int, environment ...string) *pod {
 		name := naming.Instance(clusterName, n)
 		p = &pod{w: w, ordinal: n, name: name, directory: filepath.Join(w.directory, name)}
 		host := naming.InstanceHost(clusterName, w.namespace, name)
-		p.client = instanceapi.NewClient(net.JoinHostPort(podAddress(n), strconv.Itoa(naming.PortAPI)),
+		p.client = instanceapi.NewClient(net.JoinHostPort(w.address(n), strconv.Itoa(naming.PortAPI)),
 			pki.ClientConfig(w.operator, []*x509Certificate{w.peers.Certificate}, host))
 		w.pods[n] = p
 		w.check(p.connectNetwork())
@@ -65,15 +65,22 @@ func (p *pod) makeDirectory(name string) {
 }
 
 // namespace of the pod's network.
-func (p *pod) network() string { return fmt.Sprintf("timtest-%d", p.ordinal) }
+func (p *pod) network() string { return fmt.Sprintf("timtest-%d-%d", p.w.number, p.ordinal) }
+
+// link is the outer end of the pod's cable.
+func (p *pod) link() string { return fmt.Sprintf("timveth%d-%d", p.w.number, p.ordinal) }
 
 func (p *pod) connectNetwork() error {
-	ns, outside := p.network(), fmt.Sprintf("timveth%d", p.ordinal)
-	_ = shell("ip link delete " + outside) // of the test before
-	_ = shell("ip netns delete " + ns)
-	return shell(strings.NewReplacer("NS", ns, "OUT", outside, "ADDRESS", podAddress(p.ordinal), "BRIDGE", bridge).Replace(
+	ns, outside := p.network(), p.link()
+	p.disconnectNetwork() // left by a run that was killed
+	return shell(strings.NewReplacer("NS", ns, "OUT", outside, "ADDRESS", p.w.address(p.ordinal), "BRIDGE", bridge).Replace(
 		"ip netns add NS && ip link add OUT type veth peer name eth0 netns NS && ip link set OUT master BRIDGE up && " +
-			"ip -n NS address add ADDRESS/24 dev eth0 && ip -n NS link set eth0 up && ip -n NS link set lo up"))
+			"ip -n NS address add ADDRESS/16 dev eth0 && ip -n NS link set eth0 up && ip -n NS link set lo up"))
+}
+
+func (p *pod) disconnectNetwork() {
+	_ = shell("ip link delete " + p.link()) // there may be none
+	_ = shell("ip netns delete " + p.network())
 }
 
 // run starts the container over what is there, as the kubelet does when it restarts one.
@@ -84,7 +91,7 @@ func (p *pod) run(environment ...string) {
 	w.check(err)
 	arguments := append([]string{"netns", "exec", p.network(), "/bin/sh", script, env.rootfs, p.directory, strconv.Itoa(podUID),
 		"TIMONIER_CLUSTER=" + clusterName, "TIMONIER_NAMESPACE=" + w.namespace, "TIMONIER_INSTANCE=" + p.name,
-		"TIMONIER_POD_IP=" + podAddress(p.ordinal), fmt.Sprintf("TIMONIER_NODE=node-%d", p.ordinal), "TIMONIER_POSTGRES_VERSION=" + w.major,
+		"TIMONIER_POD_IP=" + p.w.address(p.ordinal), fmt.Sprintf("TIMONIER_NODE=node-%d", p.ordinal), "TIMONIER_POSTGRES_VERSION=" + w.major,
 		"KUBERNETES_SERVICE_HOST=" + bridgeAddress, "KUBERNETES_SERVICE_PORT=" + strconv.Itoa(apiPort)}, environment...)
 	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	w.check(err)

@@ -31,6 +31,9 @@ func cluster(t *testing.T, n int, prepare ...func(*world)) *world {
 	w.pods[1].grant()
 	w.pods[1].must("CREATE TABLE notes (text text)")
 	w.pods[1].must("INSERT INTO notes VALUES ('first')")
+	for i := 2; i <= n; i++ {
+		w.pods[i].reads(notes, "first")
+	}
 	return w
 }
 

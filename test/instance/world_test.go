@@ -6,9 +6,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +36,7 @@ const (
 
 // world is one cluster in a namespace of its own, with the test in the operator's place.
 type world struct {
+	number     int // of the world in this run: its part of the test network
 	t          *testing.T
 	ctx        context.Context
 	namespace  string
@@ -49,10 +54,11 @@ type world struct {
 
 func newWorld(t *testing.T, instances int) *world {
 	t.Helper()
+	parallel(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	t.Cleanup(cancel)
 	w := &world{
-		t: t, ctx: ctx, namespace: "t" + strings.ToLower(rand.Text()[:8]), major: "17", pods: map[int]*pod{}, instances: instances,
+		t: t, ctx: ctx, number: int(worlds.Add(1)), namespace: "t" + strings.ToLower(rand.Text()[:8]), major: "17", pods: map[int]*pod{}, instances: instances,
 	}
 	w.directory = filepath.Join(env.directory, w.namespace)
 	w.check(os.MkdirAll(w.directory, 0o755))
@@ -68,6 +74,7 @@ func newWorld(t *testing.T, instances int) *world {
 	t.Cleanup(func() {
 		for _, pod := range w.pods {
 			pod.kill()
+			pod.disconnectNetwork()
 		}
 		if t.Failed() || *story {
 			w.tellStory()
@@ -75,6 +82,25 @@ func newWorld(t *testing.T, instances int) *world {
 	})
 	return w
 }
+
+// worlds counts them.
+var worlds atomic.Int32
+
+// alone are the tests that others would disturb, or that would disturb others.
+var alone = []string{"TestTheDatabaseServesWhileTheAPIServerIsFrozen", "TestAnIdleClusterWritesOncePerInterval", "TestAnIdleManagerStaysSmall"}
+
+// parallel lets a test run beside others, once however many worlds it makes.
+func parallel(t *testing.T) {
+	t.Helper()
+	if _, again := parallels.LoadOrStore(t, true); !again && !slices.Contains(alone, t.Name()) {
+		t.Parallel()
+	}
+}
+
+var parallels sync.Map
+
+// address of the n-th instance.
+func (w *world) address(n int) string { return net.IPv4(10, 213, byte(w.number), byte(10+n)).String() }
 
 func (w *world) check(err error) {
 	w.t.Helper()
@@ -172,7 +198,7 @@ func (w *world) writeHosts() {
 	var hosts strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
 	for n := 1; n <= 9; n++ {
-		fmt.Fprintf(&hosts, "%s %s\n", podAddress(n), naming.InstanceHost(clusterName, w.namespace, naming.Instance(clusterName, n)))
+		fmt.Fprintf(&hosts, "%s %s\n", w.address(n), naming.InstanceHost(clusterName, w.namespace, naming.Instance(clusterName, n)))
 	}
 	w.check(os.WriteFile(filepath.Join(w.directory, "hosts"), []byte(hosts.String()), 0o644))
 }
