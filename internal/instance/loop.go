@@ -71,7 +71,13 @@ func (m *Manager) Run(ctx context.Context) error {
 }
 
 func (m *Manager) untilNextTurn() time.Duration {
-	if m.job != nil || m.process.inTransition() {
+	if m.job != nil {
+		return busyTurn
+	}
+	if o := m.process.observation; o != nil && o.Exhausted && !m.process.attached && m.decision.Action != election.Promote {
+		return idleTurn // detached at the end of its WAL, perhaps for hours
+	}
+	if m.process.inTransition() {
 		return busyTurn
 	}
 	return idleTurn
