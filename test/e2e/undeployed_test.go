@@ -20,12 +20,14 @@ const crd = "postgresclusters.postgres.timonier.io"
 
 func TestUndeployLeavesDatabasesRunningAndRemovesThemOnlyWhenToldSo(t *testing.T) {
 	mustHaveNoClustersOfOthers(t)
+	s := newSpace(t)
+	// Before the namespace is removed, which needs the operator.
 	t.Cleanup(func() {
 		if out, err := run(context.Background(), "make", "deploy"); err != nil {
 			t.Errorf("installing the operator again: %v %s", err, out)
 		}
 	})
-	c := newSpace(t).create("orphan", instances(2))
+	c := s.create("orphan", instances(2))
 	c.waitReady()
 	before := c.processes()
 	w := c.underLoad()
