@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Result is what bench/create.json holds.
@@ -68,8 +69,8 @@ func (r Result) table() string {
 	fmt.Fprintf(&b, "| %d instances ready and a row written, from creation, volumes provisioned on the way (%d runs) | %.1f s | %.1f s | 12 s |\n",
 		r.Creation.Instances, len(r.Creation.Runs), r.Creation.Median, r.Creation.Worst)
 	if r.Memory != nil {
-		fmt.Fprintf(&b, "| resident memory of an instance manager, after %d idle minutes (%d instances) | %.1f MiB | %.1f MiB | 25 MiB |\n",
-			r.Memory.IdleSeconds/60, len(r.Memory.Managers), mebibytes(r.Memory.ManagersMedian), mebibytes(r.Memory.ManagersWorst))
+		fmt.Fprintf(&b, "| resident memory of an instance manager, after %s of rest (%d instances) | %.1f MiB | %.1f MiB | 25 MiB |\n",
+			time.Duration(r.Memory.IdleSeconds)*time.Second, len(r.Memory.Managers), mebibytes(r.Memory.ManagersMedian), mebibytes(r.Memory.ManagersWorst))
 		fmt.Fprintf(&b, "| resident memory of the operator, with %d clusters | %.1f MiB | | 60 MiB |\n", r.Memory.Clusters, mebibytes(r.Memory.Operator))
 	}
 	return b.String()
