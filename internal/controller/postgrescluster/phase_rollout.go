@@ -46,7 +46,7 @@ func (r *Reconciler) decideConfiguration(ctx context.Context, s *scope) (*instan
 		problem = reconcile.Stalled(v1alpha1.ReasonInvalidSpec, "%s. The former values stay in force", joinProblems(problems))
 	} else if s.rejected = rejection(wanted, s.observed.instances, s.cluster.Status.RejectedParameters); s.rejected != nil {
 		problem = reconcile.Stalled(v1alpha1.ReasonParameterRejected,
-			"spec.parameters or spec.hba: %s refused them: %s. The former values are in force; change the spec", s.rejected.Instance, s.rejected.Message)
+			"spec.parameters or spec.hba: %s refused them: %s", s.rejected.Instance, s.rejected.Message)
 	}
 	if problem == nil {
 		return &wanted, nil
@@ -137,7 +137,7 @@ func (r *Reconciler) configure(ctx context.Context, s *scope, name string, confi
 	if refused, ok := instanceapi.Refused(err); ok && refused.Answer.Reason == "Rejected" {
 		s.rejected = &v1alpha1.RejectedParameters{Revision: configuration.Revision, Instance: name, Message: reconcile.Brief(refused.Answer.Message)}
 		return reconcile.Stalled(v1alpha1.ReasonParameterRejected,
-			"spec.parameters or spec.hba: %s refused them: %s. The former values are in force; change the spec", name, refused.Answer.Message)
+			"spec.parameters or spec.hba: %s refused them: %s", name, refused.Answer.Message)
 	}
 	if err != nil {
 		return fmt.Errorf("configuring %s: %w", name, unlessBusy(err))
