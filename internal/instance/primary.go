@@ -33,6 +33,8 @@ func (m *Manager) lead(ctx context.Context) error {
 	switch {
 	case !p.running():
 		return m.startPrimary(ctx)
+	case !p.primary && p.promoting:
+		return nil // recovery is about to end; the control file is ahead of it
 	case !p.primary:
 		// It was measured as a standby, and is to be primary in place.
 		return m.stop(supervisor.Fast)

@@ -226,6 +226,10 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		m.log.Info("postgres accepts connections", "afterMilliseconds", time.Since(p.postmaster.StartedAt).Milliseconds(), "inRecovery", observation.InRecovery)
 	}
 	p.observation = &observation
+	if p.promoting && !p.primary && !observation.InRecovery {
+		p.primary, p.renewed = true, false
+		m.log.Info("promoted", "timeline", observation.Timeline)
+	}
 	if time.Since(p.pendingAt) > 5*time.Second {
 		if p.pending, err = m.sql.PendingRestart(ctx); err != nil {
 			return err

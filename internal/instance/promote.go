@@ -24,14 +24,8 @@ func (m *Manager) promote(ctx context.Context) error {
 	switch {
 	case !p.running() || p.attached || p.open:
 		return m.measure(ctx)
-	case p.observation == nil:
-		return nil
-	case p.observation.InRecovery && p.promoting:
-		return nil
-	case !p.observation.InRecovery:
-		p.primary, p.renewed = true, false
-		m.log.Info("promoted", "timeline", p.observation.Timeline)
-		return nil
+	case p.observation == nil, p.promoting, !p.observation.InRecovery:
+		return nil // observeServer notices the end of recovery
 	case !p.observation.Exhausted || p.observation.Receiver != 0:
 		return nil
 	}

@@ -40,8 +40,12 @@ func TestALeaderThatLostTheLeaseStopsAndFollows(t *testing.T) {
 	w := cluster(t, 3)
 	w.pods[2].reads(notes, "first")
 	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 3 })
+	started := w.pods[2].status().Postgres.StartedAt
 	w.pass(w.pods[2])
 	w.pods[2].becomes(instanceapi.StateRunning)
+	if after := w.pods[2].status().Postgres.StartedAt; !after.Equal(started) {
+		t.Error("the standby was restarted to be promoted")
+	}
 	w.eventually("the read-write slice has the new leader", func() bool { return w.serving(naming.PrimaryService(clusterName)) == "shop-2" })
 	w.pods[2].must("INSERT INTO notes VALUES ('second')")
 	for _, n := range []int{1, 3} {

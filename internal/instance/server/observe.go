@@ -20,7 +20,8 @@ type Observation struct {
 	Inserted postgres.LSN
 	// Received and Replayed on a standby; Received is zero where no walreceiver ran yet.
 	Received, Replayed postgres.LSN
-	// Receiver is the PID of the walreceiver, 0 for none; Streaming that it streams.
+	// Receiver is the PID of the walreceiver, 0 for none, also of one that still connects (pg_stat_wal_receiver
+	// does not show it, and what it then received would count); Streaming that it streams.
 	Receiver  int
 	Streaming bool
 	// Exhausted: the startup process has replayed all there is and waits until it may try to get more.
@@ -52,7 +53,7 @@ SELECT pg_is_in_recovery(),
        CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END::text,
        pg_last_wal_receive_lsn()::text,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END::text,
-       coalesce((SELECT pid FROM pg_stat_wal_receiver), 0),
+       coalesce((SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'walreceiver'), 0),
        coalesce((SELECT status = 'streaming' FROM pg_stat_wal_receiver), false),
        coalesce((SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'), false),
        current_setting('max_connections')::bigint, current_setting('max_locks_per_transaction')::bigint,
