@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -212,14 +213,21 @@ func (c *cluster) standbys() []string {
 	return names
 }
 
+// instancePods that there are now.
 func (c *cluster) instancePods() []corev1.Pod {
-	var pods corev1.PodList
-	err := kube.List(c.t.Context(), &pods, client.InNamespace(c.space.name),
-		client.MatchingLabels{naming.LabelCluster: c.name, naming.LabelComponent: "instance"})
+	c.t.Helper()
+	pods, err := c.listInstancePods(c.t.Context())
 	if err != nil {
-		c.t.Logf("listing pods: %v", err)
+		c.t.Fatalf("listing pods: %v", err)
 	}
-	return pods.Items
+	return pods
+}
+
+func (c *cluster) listInstancePods(ctx context.Context) ([]corev1.Pod, error) {
+	var pods corev1.PodList
+	err := kube.List(ctx, &pods, client.InNamespace(c.space.name),
+		client.MatchingLabels{naming.LabelCluster: c.name, naming.LabelComponent: "instance"})
+	return pods.Items, err
 }
 
 func (c *cluster) pod(name string) *corev1.Pod {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/timonier-io/timonier/internal/naming"
 )
@@ -26,6 +27,9 @@ type watcher struct {
 	cluster *cluster
 	cancel  context.CancelFunc
 	done    chan struct{}
+
+	// pods as last seen: they are asked as well while the API is away.
+	pods []corev1.Pod
 
 	mutex      sync.Mutex
 	rounds     int
@@ -89,7 +93,10 @@ func (w *watcher) watch(ctx context.Context) {
 // ask every pod of the cluster, by the pod's identity: one of the same name may be another server.
 func (w *watcher) ask(ctx context.Context, connections map[string]*pgx.Conn) []string {
 	var writable []string
-	for _, pod := range w.cluster.instancePods() {
+	if found, err := w.cluster.listInstancePods(ctx); err == nil {
+		w.pods = found
+	}
+	for _, pod := range w.pods {
 		key := pod.Name + "/" + string(pod.UID)
 		if connections[key] == nil {
 			connection, err := w.connect(ctx, pod.Name, pod.Status.PodIP)
