@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"os"
+	"time"
 	_ "time/tzdata" // time zones of CronJobs, also on a machine without tzdata
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	"k8s.io/component-base/logs"
+	remote "k8s.io/cri-client/pkg"
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -30,7 +32,7 @@ var programs = map[string]func() int{
 	"kube-controller-manager": server(controllermanager.NewControllerManagerCommand),
 	"kube-scheduler":          server(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kube-proxy":              server(proxy.NewProxyCommand),
-	"kubelet":                 server(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
+	"kubelet":                 runKubelet,
 	"kubectl":                 runKubectl,
 	// The cluster's own two are here because they share the others' libraries.
 	"localcluster-controller": runController,
@@ -41,6 +43,22 @@ var programs = map[string]func() int{
 // one component's flags may exist in a process.
 func server(newCommand func() *cobra.Command) func() int {
 	return func() int { return cli.Run(newCommand()) }
+}
+
+// runtimeEndpoint of each node's containerd.
+const runtimeEndpoint = "unix:///run/containerd/containerd.sock"
+
+// runKubelet waits for containerd before the kubelet starts: one that comes while containerd listens but does not serve
+// the kubelet's requests yet ("server is not initialized") gives up, and there is no service manager to start it again.
+func runKubelet() int {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		// The client asks for the runtime's version before it is handed out.
+		if _, err := remote.NewRemoteRuntimeService(runtimeEndpoint, time.Second, nil, nil); err == nil {
+			break
+		}
+	}
+	// Where it never came, the kubelet says why.
+	return cli.Run(kubelet.NewKubeletCommand(context.Background()))
 }
 
 func runKubectl() int {
