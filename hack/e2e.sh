@@ -14,7 +14,9 @@ set -e
 hack/step.sh "loading images into every node" .local/bin/localcluster load .local/images/timonier.tar .local/images/postgres.tar
 REGISTRY="" hack/deploy.sh
 set +e
-CGO_ENABLED=0 GOFLAGS=-trimpath go test -tags e2e -count 1 -timeout "${E2E_TIMEOUT:-25m}" ${E2E_RUN:+-run "$E2E_RUN"} ./test/e2e/...
-code=$?
-[ $code -eq 0 ] || hack/diagnose.sh
-exit $code
+# A line for each test as it ends; what else they say is kept, and shown when one fails.
+CGO_ENABLED=0 GOFLAGS=-trimpath go test -v -tags e2e -count 1 -timeout "${E2E_TIMEOUT:-25m}" ${E2E_RUN:+-run "$E2E_RUN"} ./test/e2e/... 2>&1 |
+	tee .local/e2e.log | grep --line-buffered -E '^(--- |ok|FAIL|panic:)'
+code=${PIPESTATUS[0]}
+[ "$code" -eq 0 ] || { cat .local/e2e.log && hack/diagnose.sh; }
+exit "$code"
