@@ -13,6 +13,7 @@ import (
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/postgres"
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
@@ -123,10 +124,30 @@ func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configurati
 			// While it is not known who leads, everybody is needed as they are.
 			replace: pod.DeletionTimestamp.IsZero() && !s.members.hearing && pod.Annotations[naming.AnnotationPodHash] != r.podHash(s, name),
 		}
-		member.pending = status.Postgres != nil && len(status.Postgres.PendingRestart) > 0
+		if !member.leads && status.State != instanceapi.StateStreaming {
+			// It may not have replayed yet what its leader runs with, and so not know how low it may go.
+			member.settled = false
+		}
+		member.pending = status.Postgres != nil && len(status.Postgres.PendingRestart) > 0 && (member.leads || !s.lowers(configuration))
 		members = append(members, member)
 	}
 	return members
+}
+
+// lowers tells whether the leader still runs with more than the configuration asks for of what a standby may not have less
+// of: its restart comes first then.
+func (s *scope) lowers(configuration instanceapi.Configuration) bool {
+	leader := s.leader()
+	if leader == "" {
+		return false
+	}
+	wanted := postgres.DesiredStandbySensitive(configuration.Version, configuration.Parameters)
+	for name, running := range s.observed.instances[leader].status.Postgres.StandbySensitive {
+		if value, known := wanted[name]; known && running > value {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Reconciler) configure(ctx context.Context, s *scope, name string, configuration instanceapi.Configuration) error {
