@@ -13,8 +13,7 @@ import (
 
 // patient is one instance that is looked at.
 type patient struct {
-	name  string
-	image string
+	name string
 	// pod is nil where there is none.
 	pod *corev1.Pod
 	// node of the pod: nil where the pod has none, or it was not asked for.

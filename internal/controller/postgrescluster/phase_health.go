@@ -45,7 +45,7 @@ func (r *Reconciler) judgeHealth(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) patient(ctx context.Context, s *scope, name string) (patient, error) {
-	p := patient{name: name, image: s.image, pod: s.observed.pods[name], instance: s.observed.instances[name]}
+	p := patient{name: name, pod: s.observed.pods[name], instance: s.observed.instances[name]}
 	if p.pod == nil || p.pod.Spec.NodeName == "" || p.instance.answers() {
 		return p, nil
 	}
