@@ -10,6 +10,7 @@ import (
 	"github.com/timonier-io/timonier/internal/instance/logs"
 	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/naming"
 )
 
 const (
@@ -72,11 +73,12 @@ func (p *process) inTransition() bool {
 
 // start starts the server on PGDATA, whose files the caller has written.
 func (m *Manager) start(primary, attached, open bool) error {
-	if wait := time.Until(m.process.notBefore); wait > 0 {
-		return fmt.Errorf("postgres ended %d times in a row, the next start follows in %d s: %s",
-			m.process.failures, int(wait.Seconds())+1, m.fatal.last())
+	if time.Now().Before(m.process.notBefore) {
+		// Without the seconds that are left: what stays the same is logged once.
+		return fmt.Errorf("postgres ended %d times in a row, and is started again after %s: %s",
+			m.process.failures, backOff(m.process.failures), m.fatal.last())
 	}
-	if err := supervisor.RemoveStalePIDFile(m.options.Volumes.PGData()); err != nil {
+	if err := supervisor.RemoveStaleLocks(m.options.Volumes.PGData(), m.options.socketDirectory(), naming.PortPostgres); err != nil {
 		return err
 	}
 	output, err := m.stream.OpenOutput()
@@ -224,6 +226,9 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		p.accepted, p.failures, p.restarting = true, 0, false
 		m.configuration.cameUp(p.startedWith)
 		m.log.Info("postgres accepts connections", "afterMilliseconds", time.Since(p.postmaster.StartedAt).Milliseconds(), "inRecovery", observation.InRecovery)
+		if p.open {
+			go m.openMetrics() // a primary does when it opens
+		}
 	}
 	p.observation = &observation
 	if p.promoting && !p.primary && !observation.InRecovery {
@@ -237,6 +242,15 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		p.pendingAt = time.Now()
 	}
 	return nil
+}
+
+// openMetrics connects for the metrics before clients take all connections that there are.
+func (m *Manager) openMetrics() {
+	ctx, cancel := context.WithTimeout(context.Background(), questionPatience)
+	defer cancel()
+	if err := m.metrics.Open(ctx); err != nil {
+		m.log.Warn("metrics have no connection yet", "error", err.Error())
+	}
 }
 
 // startPatience is how long a server that starts may say nothing at all. In recovery it tells of its progress every ten seconds.

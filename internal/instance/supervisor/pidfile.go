@@ -26,10 +26,22 @@ func Accepting(dataDirectory string, pid int) bool {
 	return status == "ready" || status == "standby"
 }
 
-// RemoveStalePIDFile removes the postmaster.pid of a server that is gone. In a new container its number may
-// belong to another process of the same user, and postgres would refuse to start.
-func RemoveStalePIDFile(dataDirectory string) error {
-	path := filepath.Join(dataDirectory, pidFile)
+// RemoveStaleLocks removes what a server that is gone left locked: postmaster.pid, and the lock of its socket, which the
+// volume of a pod's directories for the run keeps over a restart of the container. In the new container their number may be
+// that of another process or thread, and postgres, which only asks whether it exists, would refuse to start for as long.
+func RemoveStaleLocks(dataDirectory, socketDirectory string, port int) error {
+	for _, path := range []string{
+		filepath.Join(dataDirectory, pidFile),
+		filepath.Join(socketDirectory, ".s.PGSQL."+strconv.Itoa(port)+".lock"),
+	} {
+		if err := removeStaleLock(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeStaleLock(path string) error {
 	content, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
 		return nil
@@ -40,7 +52,7 @@ func RemoveStalePIDFile(dataDirectory string) error {
 	first, _, _ := strings.Cut(string(content), "\n")
 	if pid, err := strconv.Atoi(strings.TrimSpace(first)); err == nil {
 		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.HasPrefix(string(comm), "postgres") {
-			return fmt.Errorf("process %d, a postgres, still runs on %s", pid, dataDirectory)
+			return fmt.Errorf("process %d, a postgres, still runs and holds %s", pid, path)
 		}
 	}
 	if err := os.Remove(path); err != nil {

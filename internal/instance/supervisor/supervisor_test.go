@@ -115,6 +115,9 @@ func TestAServerIsAdoptedByItsPID(t *testing.T) {
 	}
 }
 
+// socketLock of port 5432.
+const socketLock = ".s.PGSQL.5432.lock"
+
 func writePID(t *testing.T, content string) string {
 	t.Helper()
 	directory := t.TempDir()
@@ -142,13 +145,18 @@ func TestThePIDFileTellsWhetherConnectionsAreAccepted(t *testing.T) {
 func TestOnlyTheLockOfAServerThatIsGoneIsRemoved(t *testing.T) {
 	// Our own PID belongs to a process that is no postgres, as any number may in a new container.
 	directory := writePID(t, fmt.Sprintf("%d\n/data\n", os.Getpid()))
-	if err := RemoveStalePIDFile(directory); err != nil {
+	if err := os.WriteFile(filepath.Join(directory, socketLock), fmt.Appendf(nil, "%d\n/data\n", os.Getpid()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(directory, pidFile)); !os.IsNotExist(err) {
-		t.Error("the stale file is still there")
+	if err := RemoveStaleLocks(directory, directory, 5432); err != nil {
+		t.Fatal(err)
 	}
-	if err := RemoveStalePIDFile(directory); err != nil {
+	for _, file := range []string{pidFile, socketLock} {
+		if _, err := os.Stat(filepath.Join(directory, file)); !os.IsNotExist(err) {
+			t.Errorf("the stale %s is still there", file)
+		}
+	}
+	if err := RemoveStaleLocks(directory, directory, 5432); err != nil {
 		t.Errorf("without a file: %v", err)
 	}
 	fake := filepath.Join(t.TempDir(), "postgres")
@@ -168,7 +176,7 @@ func TestOnlyTheLockOfAServerThatIsGoneIsRemoved(t *testing.T) {
 		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", server.Process.Pid))
 		return err == nil && strings.HasPrefix(string(comm), "postgres")
 	})
-	if err := RemoveStalePIDFile(writePID(t, fmt.Sprintf("%d\n", server.Process.Pid))); err == nil {
+	if err := RemoveStaleLocks(writePID(t, fmt.Sprintf("%d\n", server.Process.Pid)), t.TempDir(), 5432); err == nil {
 		t.Error("the lock of a server that runs was removed")
 	}
 }
