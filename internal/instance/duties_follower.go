@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/postgres"
 )
@@ -24,6 +25,9 @@ func (m *Manager) followerDuties(ctx context.Context) {
 			m.log.Warn("the control file cannot be read, trying again", "error", err.Error())
 		} else {
 			m.contents.Control = control // syncFiles renders with it
+			if m.raisedBehindItsBack() {
+				return
+			}
 		}
 	}
 	if time.Since(f.dutyAt) < followerDutiesEvery {
@@ -38,6 +42,20 @@ func (m *Manager) followerDuties(ctx context.Context) {
 	if err := m.advanceSlots(ctx); err != nil {
 		m.log.Warn("replication slots do not move, trying again", "error", err.Error())
 	}
+}
+
+// raisedBehindItsBack restarts a standby that has replayed that its primary runs with more than it does itself, as when it had not
+// yet heard of a raised value when it started: its replay is paused until it has as much, and would stay so for ever.
+func (m *Manager) raisedBehindItsBack() bool {
+	running, needed := m.process.observation.StandbySensitive, m.contents.Control.StandbySensitive
+	if !postgres.Raised(running, needed) {
+		return false
+	}
+	m.log.Warn("the primary runs with more than this standby, which restarts to replay on", "running", running, "primary", needed)
+	if err := m.stop(supervisor.Fast); err != nil {
+		m.log.Warn("the standby cannot be stopped, trying again", "error", err.Error())
+	}
+	return true
 }
 
 // advanceSlots moves the slots that this standby keeps for others up to what their members have flushed, as the leader knows

@@ -74,6 +74,9 @@ func (m *Manager) follow(ctx context.Context) error {
 	}
 	m.following.settled = true
 	m.followerDuties(ctx)
+	if p.stopping() {
+		return nil
+	}
 	return m.recloneIfRefused(ctx)
 }
 

@@ -171,7 +171,7 @@ func RenderSettings(in SettingsInput) string {
 }
 
 // DesiredStandbySensitive are the values of StandbySensitive that these parameters of
-// a user lead to, Timonier's defaults included; what RestartOrderFor compares.
+// a user lead to, Timonier's defaults included; what Raised and Lowered compare.
 func DesiredStandbySensitive(major string, parameters map[string]string) map[string]int64 {
 	desired := map[string]int64{}
 	for _, s := range EffectiveSettings(SettingsInput{Major: major, Parameters: parameters}) {

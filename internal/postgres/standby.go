@@ -1,5 +1,7 @@
 package postgres
 
+import "slices"
+
 // StandbySensitive are the parameters that a hot standby may not set lower than
 // its primary: it would stop as soon as it replays the record that tells of the primary's value.
 // https://www.postgresql.org/docs/17/hot-standby.html#HOT-STANDBY-ADMIN
@@ -11,40 +13,22 @@ var StandbySensitive = []string{
 	"max_worker_processes",
 }
 
-// RestartOrder tells in which order a change that needs a restart is rolled through a cluster.
-type RestartOrder string
+// Raised tells whether any of StandbySensitive is to become greater than it is. A name that is missing in either is not compared.
+func Raised(running, desired map[string]int64) bool {
+	return anyOf(running, desired, func(now, then int64) bool { return then > now })
+}
 
-const (
-	// StandbysFirst is each standby, then the primary. Right for raised values, and for
-	// every parameter that is not in StandbySensitive.
-	StandbysFirst RestartOrder = "StandbysFirst"
-	// PrimaryFirst is the primary, then each standby once it has replayed the primary's change.
-	PrimaryFirst RestartOrder = "PrimaryFirst"
-	// StandbysTwice is for values of which some are raised and others lowered: each standby with the
-	// greater of both, the primary, then each standby again once it has replayed the change.
-	StandbysTwice RestartOrder = "StandbysTwice"
-)
+// Lowered tells whether any of StandbySensitive is to become less than it is. A name that is missing in either is not compared.
+func Lowered(running, desired map[string]int64) bool {
+	return anyOf(running, desired, func(now, then int64) bool { return then < now })
+}
 
-// RestartOrderFor compares the values of StandbySensitive that are in force on the
-// primary with the desired ones. A name that is missing in either is not compared.
-func RestartOrderFor(running, desired map[string]int64) RestartOrder {
-	var raised, lowered bool
-	for _, name := range StandbySensitive {
+func anyOf(running, desired map[string]int64, differs func(now, then int64) bool) bool {
+	return slices.ContainsFunc(StandbySensitive, func(name string) bool {
 		now, known := running[name]
 		then, asked := desired[name]
-		if !known || !asked {
-			continue
-		}
-		raised = raised || then > now
-		lowered = lowered || then < now
-	}
-	switch {
-	case raised && lowered:
-		return StandbysTwice
-	case lowered:
-		return PrimaryFirst
-	}
-	return StandbysFirst
+		return known && asked && differs(now, then)
+	})
 }
 
 // WithFloor is what a standby may run with: desired, but nothing below floor, which holds

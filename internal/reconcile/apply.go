@@ -116,15 +116,20 @@ func (a Applier) Create(ctx context.Context, owner Owner, desired runtime.ApplyC
 	return owner.owns(current)
 }
 
-// Try asks the API server whether it would take the object, under a name of its own, and makes nothing.
-func (a Applier) Try(ctx context.Context, desired runtime.ApplyConfiguration) error {
+// Try asks the API server whether it would take the object, under a name of its own, and makes nothing. What it would have
+// made, with its defaults, is written to into; where it refuses, what was asked for.
+func (a Applier) Try(ctx context.Context, desired runtime.ApplyConfiguration, into client.Object) error {
 	want, err := asUnstructured(desired)
 	if err != nil {
 		return err
 	}
 	want.SetGenerateName(want.GetName() + "-try-")
 	want.SetName("")
-	return a.Client.Create(ctx, want, client.DryRunAll, client.FieldOwner(a.FieldOwner))
+	refused := a.Client.Create(ctx, want, client.DryRunAll, client.FieldOwner(a.FieldOwner))
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(want.Object, into); err != nil {
+		return fmt.Errorf("reading %s %s: %w", want.GetKind(), want.GetGenerateName(), err)
+	}
+	return refused
 }
 
 // current is the object as the cache knows it, else as the API server does; nil where there is none.

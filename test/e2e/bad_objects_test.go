@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -39,6 +40,31 @@ func TestPodsThatNoNodeTakesAreSaidWhileTheOthersServe(t *testing.T) {
 	c.waitReady()
 	// Making the anti-affinity strict replaced both pods.
 	w.finish(1)
+}
+
+func TestASoleInstanceGoesOnWhereNoNodeWouldTakeItsNewPod(t *testing.T) {
+	t.Parallel()
+	c := newSpace(t).create("sole", instances(1))
+	c.waitReady()
+	before := c.pod(c.instance(1)).UID
+	w := c.underLoad()
+	c.edit(func(s *spec) { s.Scheduling.NodeSelector = map[string]string{"disk": "one that no node has"} })
+	c.waitStalled(v1alpha1.ReasonUnschedulable, "spec.scheduling", "nodeSelector")
+	asked := c.mustGet().Spec.Resources.Requests
+	c.edit(func(s *spec) {
+		s.Scheduling.NodeSelector = nil
+		s.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("900")}
+	})
+	c.waitStalled(v1alpha1.ReasonUnschedulable, "spec.resources", "900 of cpu")
+	if problem := c.says(v1alpha1.ConditionAvailable, v1alpha1.ReasonWriting); problem != nil {
+		t.Error(problem)
+	}
+	c.edit(func(s *spec) { s.Resources.Requests = asked })
+	c.waitReady()
+	if after := c.pod(c.instance(1)).UID; after != before {
+		t.Errorf("the pod was replaced although no node would have taken another: %s, before %s", after, before)
+	}
+	w.finish(0)
 }
 
 func TestANameThatIsTakenBySomebodyElseIsLeftAlone(t *testing.T) {

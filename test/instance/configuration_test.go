@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
@@ -129,6 +128,8 @@ func TestAStandbyNeverRunsWithLessThanItsPrimary(t *testing.T) {
 		w.pods[n].configure()
 		w.pods[n].restart()
 	}
+	w.pods[1].must("INSERT INTO notes VALUES ('raised')")
+	w.pods[2].reads(notes, "first raised") // and so it has replayed before what its primary runs with
 	w.parameters = map[string]string{"max_connections": "60"}
 	w.pods[2].configure()
 	w.pods[2].restart() // too early: the primary still runs with more
@@ -143,6 +144,19 @@ func TestAStandbyNeverRunsWithLessThanItsPrimary(t *testing.T) {
 	})
 	w.pods[2].restart()
 	w.pods[2].reads("SHOW max_connections", "60")
+}
+
+func TestAStandbyWhosePrimaryWasRaisedFirstRestartsByItselfToReplayOn(t *testing.T) {
+	w := cluster(t, 2)
+	w.parameters = map[string]string{"max_connections": "150"}
+	w.pods[1].configure()
+	w.pods[1].restart()
+	w.pods[1].must("INSERT INTO notes VALUES ('raised')")
+	w.pods[2].reads(notes, "first raised")
+	if got := w.pods[2].must("SHOW max_connections"); got != "150" {
+		t.Errorf("the standby has max_connections = %s", got)
+	}
+	w.pods[2].becomes(instanceapi.StateStreaming)
 }
 
 // restart asks for a restart and waits until the instance serves again.
@@ -217,9 +231,8 @@ func TestClientsTakingEveryConnectionDoNotBlindTheManager(t *testing.T) {
 		t.Fatal("there are connections left; the test does not test anything")
 	}
 	revision := w.record().Revision
-	time.Sleep(4 * time.Second) // more than one interval of renewal
-	status := p.status()
-	if !status.Ready || !status.Leader || w.record().Revision <= revision {
+	w.eventually("it renews the Lease, more than once", func() bool { return w.record().Revision >= revision+2 })
+	if status := p.status(); !status.Ready || !status.Leader {
 		t.Errorf("with all connections taken it says %+v", status)
 	}
 }

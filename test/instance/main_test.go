@@ -104,7 +104,9 @@ func build(version string) (string, error) {
 }
 
 func network() error {
-	_ = shell("ip link delete " + bridge) // left by a run that was killed
+	// What a run that was killed has left: nobody else runs now.
+	_ = shell("ip link delete " + bridge)
+	_ = shell("for left in $(ip netns list | grep -o '^timtest-[0-9-]*'); do ip netns delete $left; done")
 	return shell(fmt.Sprintf("ip link add %s type bridge && ip address add %s/16 dev %s && ip link set %s up", bridge, bridgeAddress, bridge, bridge))
 }
 

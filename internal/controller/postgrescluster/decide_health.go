@@ -71,7 +71,11 @@ func diagnoseInstance(p patient) error {
 	}
 	if status.WaitReason == instanceapi.WaitVolumes && status.State == instanceapi.StateWaiting {
 		// Other instances' volumes are heard of by the instances themselves.
-		return reconcile.Wait(soon, v1alpha1.ReasonRecovering, "instance %s: %s", p.name, status.Message)
+		return reconcile.Wait(soon, v1alpha1.ReasonVolumesMissing, "instance %s: %s", p.name, status.Message)
+	}
+	if status.State == instanceapi.StateFailed {
+		// It is started again and again; that it comes up shows in its own state alone.
+		return reconcile.Wait(soon, v1alpha1.ReasonInstanceUnready, "instance %s: %s", p.name, status.Message)
 	}
 	if !status.Ready {
 		// The instance's own state is not watched.

@@ -51,16 +51,19 @@ func TestDiagnoseSaysWhatKeepsAnInstanceFromServing(t *testing.T) {
 		// stalled and waits are the reason; both "" for an instance that serves.
 		stalled, waits string
 	}{
-		"one that serves":                {servingPatient(nil), "", ""},
-		"no pod yet":                     {patient{name: "c-1"}, "", v1alpha1.ReasonStarting},
-		"an answer is late":              {servingPatient(silent), "", v1alpha1.ReasonStarting},
-		"an answer is late, node well":   {servingPatient(func(p *patient) { silent(p); p.node = nodeThat(corev1.ConditionTrue) }), "", v1alpha1.ReasonStarting},
-		"the node is lost":               {servingPatient(func(p *patient) { silent(p); p.node = nodeThat(corev1.ConditionUnknown) }), v1alpha1.ReasonNodeLost, ""},
-		"the node was removed":           {servingPatient(func(p *patient) { silent(p); p.nodeGone = true }), v1alpha1.ReasonNodeLost, ""},
-		"the data is missing":            {servingPatient(waitsFor(instanceapi.WaitDataMissing)), v1alpha1.ReasonDataMissing, ""},
-		"the system is another":          {servingPatient(waitsFor(instanceapi.WaitForeignSystem)), v1alpha1.ReasonForeignSystem, ""},
-		"the programs are another's":     {servingPatient(waitsFor(instanceapi.WaitVersion)), v1alpha1.ReasonImageVersion, ""},
-		"other volumes are not heard":    {servingPatient(waitsFor(instanceapi.WaitVolumes)), "", v1alpha1.ReasonRecovering},
+		"one that serves":              {servingPatient(nil), "", ""},
+		"no pod yet":                   {patient{name: "c-1"}, "", v1alpha1.ReasonStarting},
+		"an answer is late":            {servingPatient(silent), "", v1alpha1.ReasonStarting},
+		"an answer is late, node well": {servingPatient(func(p *patient) { silent(p); p.node = nodeThat(corev1.ConditionTrue) }), "", v1alpha1.ReasonStarting},
+		"the node is lost":             {servingPatient(func(p *patient) { silent(p); p.node = nodeThat(corev1.ConditionUnknown) }), v1alpha1.ReasonNodeLost, ""},
+		"the node was removed":         {servingPatient(func(p *patient) { silent(p); p.nodeGone = true }), v1alpha1.ReasonNodeLost, ""},
+		"the data is missing":          {servingPatient(waitsFor(instanceapi.WaitDataMissing)), v1alpha1.ReasonDataMissing, ""},
+		"the system is another":        {servingPatient(waitsFor(instanceapi.WaitForeignSystem)), v1alpha1.ReasonForeignSystem, ""},
+		"the programs are another's":   {servingPatient(waitsFor(instanceapi.WaitVersion)), v1alpha1.ReasonImageVersion, ""},
+		"other volumes are not heard":  {servingPatient(waitsFor(instanceapi.WaitVolumes)), "", v1alpha1.ReasonVolumesMissing},
+		"postgres ends again and again": {servingPatient(func(p *patient) {
+			p.instance.status = instanceapi.Status{State: instanceapi.StateFailed, Message: "PostgreSQL ended by itself: told"}
+		}), "", v1alpha1.ReasonInstanceUnready},
 		"nobody leads yet":               {servingPatient(waitsFor(instanceapi.WaitLeader)), "", v1alpha1.ReasonStarting},
 		"Kubernetes has not seen it yet": {servingPatient(func(p *patient) { p.pod.Status.Conditions = nil }), "", v1alpha1.ReasonStarting},
 		"no node takes it": {servingPatient(func(p *patient) {

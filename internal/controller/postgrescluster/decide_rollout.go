@@ -1,5 +1,7 @@
 package postgrescluster
 
+import "github.com/timonier-io/timonier/internal/postgres"
+
 // memberFacts are what decideRollout knows of one instance.
 type memberFacts struct {
 	name string
@@ -39,8 +41,7 @@ const (
 // when the one before has settled: what breaks the first is brought to no other.
 //
 // The order is right for raised and for lowered parameters alike: a standby never runs with less than its primary
-// did (the instance sees to it), so that a lowered value waits for a restart of a standby only once the standby
-// has replayed the primary's change.
+// did (the instance sees to it), and mayRestartBeforeLeader says when its restart is not due yet.
 func decideRollout(members []memberFacts) rolloutStep {
 	for _, member := range standbysFirst(members) {
 		if member.answers && !member.configured {
@@ -66,6 +67,13 @@ func decideRollout(members []memberFacts) rolloutStep {
 		return rolloutStep{verb: verb, instance: member.name}
 	}
 	return rolloutStep{}
+}
+
+// mayRestartBeforeLeader tells whether a standby's restart is due although its leader still runs with the former values: not
+// for a value that is lowered, which a standby may have only once it has replayed that its leader has it; but for one
+// that is raised beside it, which a standby must have first. Values are those of postgres.StandbySensitive.
+func mayRestartBeforeLeader(leader, standby, wanted map[string]int64) bool {
+	return !postgres.Lowered(leader, wanted) || postgres.Raised(standby, wanted)
 }
 
 func standbysFirst(members []memberFacts) []memberFacts {

@@ -57,6 +57,27 @@ func TestDecideRollout(t *testing.T) {
 	}
 }
 
+func TestAStandbyIsRestartedBeforeItsLeaderUnlessAValueIsLowered(t *testing.T) {
+	const c, w = "max_connections", "max_worker_processes"
+	for name, tc := range map[string]struct {
+		leader, standby, wanted map[string]int64
+		want                    bool
+	}{
+		"another parameter":                     {map[string]int64{c: 100}, map[string]int64{c: 100}, map[string]int64{c: 100}, true},
+		"raised":                                {map[string]int64{c: 100}, map[string]int64{c: 100}, map[string]int64{c: 200}, true},
+		"lowered":                               {map[string]int64{c: 100}, map[string]int64{c: 100}, map[string]int64{c: 50}, false},
+		"lowered, and the leader has it":        {map[string]int64{c: 50}, map[string]int64{c: 100}, map[string]int64{c: 50}, true},
+		"lowered right after it was raised":     {map[string]int64{c: 200}, map[string]int64{c: 200}, map[string]int64{c: 100}, false},
+		"one raised, one lowered: first round":  {map[string]int64{c: 100, w: 8}, map[string]int64{c: 100, w: 8}, map[string]int64{c: 200, w: 4}, true},
+		"one raised, one lowered: then leader":  {map[string]int64{c: 100, w: 8}, map[string]int64{c: 200, w: 8}, map[string]int64{c: 200, w: 4}, false},
+		"one raised, one lowered: second round": {map[string]int64{c: 200, w: 4}, map[string]int64{c: 200, w: 8}, map[string]int64{c: 200, w: 4}, true},
+	} {
+		if got := mayRestartBeforeLeader(tc.leader, tc.standby, tc.wanted); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
 // A model of three instances shows the story of whole rollouts: each step changes the world as an instance would.
 func TestRolloutStories(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -18,7 +18,6 @@ import (
 )
 
 // +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims;secrets;services;serviceaccounts,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=nodes,verbs=get
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get
 
 // observe reads all that the phases decide from.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -128,26 +129,24 @@ func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configurati
 			// It may not have replayed yet what its leader runs with, and so not know how low it may go.
 			member.settled = false
 		}
-		member.pending = status.Postgres != nil && len(status.Postgres.PendingRestart) > 0 && (member.leads || !s.lowers(configuration))
+		member.pending = s.restartDue(name, configuration)
 		members = append(members, member)
 	}
 	return members
 }
 
-// lowers tells whether the leader still runs with more than the configuration asks for of what a standby may not have less
-// of: its restart comes first then.
-func (s *scope) lowers(configuration instanceapi.Configuration) bool {
-	leader := s.leader()
-	if leader == "" {
+// restartDue tells whether an instance is to restart for what the configuration changes, now rather than after its leader.
+func (s *scope) restartDue(name string, configuration instanceapi.Configuration) bool {
+	server := s.observed.instances[name].status.Postgres
+	if server == nil || len(server.PendingRestart) == 0 {
 		return false
 	}
-	wanted := postgres.DesiredStandbySensitive(configuration.Version, configuration.Parameters)
-	for name, running := range s.observed.instances[leader].status.Postgres.StandbySensitive {
-		if value, known := wanted[name]; known && running > value {
-			return true
-		}
+	leader := s.leader()
+	if leader == "" || leader == name {
+		return true
 	}
-	return false
+	wanted := postgres.DesiredStandbySensitive(configuration.Version, configuration.Parameters)
+	return mayRestartBeforeLeader(s.observed.instances[leader].status.Postgres.StandbySensitive, server.StandbySensitive, wanted)
 }
 
 func (r *Reconciler) configure(ctx context.Context, s *scope, name string, configuration instanceapi.Configuration) error {
@@ -205,16 +204,22 @@ func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) erro
 	return reconcile.Wait(0, v1alpha1.ReasonRolling, "pod %s is being replaced", name)
 }
 
-// tryPod asks the API server whether it would take the new pod, before the present one is stopped for it. A quota counts
-// the present one too, so what it says does not count.
+// tryPod asks whether the new pod would be taken, before the present one is stopped for it: by the API server, and, for the one
+// that leads, by a node. (A standby that finds none leaves the others serving, and lets an autoscaler see what is missing.) A
+// quota counts the present pod too, so what it says does not count.
 func (r *Reconciler) tryPod(ctx context.Context, s *scope, name string) error {
-	err := r.applier().Try(ctx, desired.Pod(s.desired, r.podInput(s, name)))
-	if err == nil || strings.Contains(err.Error(), "exceeded quota") {
-		return nil
-	}
-	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+	pod := &corev1.Pod{}
+	err := r.applier().Try(ctx, desired.Pod(s.desired, r.podInput(s, name)), pod)
+	switch {
+	case err == nil, strings.Contains(err.Error(), "exceeded quota"):
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return reconcile.Stalled(v1alpha1.ReasonInvalidSpec,
 			"Kubernetes would refuse the new pod of %s: %v. The present one goes on; change what it names in the spec, or the limits or policy of the namespace", name, err)
+	default:
+		return fmt.Errorf("trying the new pod of %s: %w", name, err)
 	}
-	return fmt.Errorf("trying the new pod of %s: %w", name, err)
+	if s.leader() != name {
+		return nil
+	}
+	return r.placeFor(ctx, s, name, pod)
 }
