@@ -94,7 +94,7 @@ test-integration: localcluster ## Test the API against a real API server and etc
 
 test-instance: localcluster ## Test the instance manager against real PostgreSQL, from the image's root file system
 	@[ -d $(IMAGES)/postgres.rootfs ] || $(MAKE) image-postgres
-	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/...
+	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -parallel 4 -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/...
 
 test-images: ## Test what the images hold, and their Dockerfiles
 	@$(MAKE) -C images test

@@ -3,7 +3,7 @@
 # What the local cluster and the images need beside that, they install themselves.
 set -euo pipefail
 
-declare -A packages=([gcc]=gcc [git]=git [shellcheck]=shellcheck [make]=make)
+declare -A packages=([gcc]=gcc [git]=git [shellcheck]=shellcheck [make]=make [ip]=iproute2)
 missing=()
 for program in "${!packages[@]}"; do
 	command -v "$program" >/dev/null || missing+=("${packages[$program]}")

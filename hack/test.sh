@@ -14,7 +14,7 @@ stages=(
 	"localcluster builds"
 	"test-integration integration"
 	"test-instance integration"
-	"test-images integration"
+	"test-images builds"
 	"test-localcluster faults"
 	"test-e2e e2e"
 )

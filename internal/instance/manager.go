@@ -126,6 +126,7 @@ func (m *Manager) metricsOptions() metrics.Options {
 			return m.sql.Connect(ctx, naming.MonitorRole, "postgres")
 		},
 		Instance: m.options.Instance, Cluster: m.options.Cluster, Volumes: measured,
+		Report: func(err error) { m.log.Warn("metrics are incomplete", "error", err.Error()) },
 	}
 }
 

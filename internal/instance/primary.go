@@ -117,6 +117,7 @@ func (m *Manager) prepareToOpen(ctx context.Context) error {
 		return err
 	}
 	p.open = true
+	go m.openMetrics()
 	m.log.Info("open for clients", "term", m.lease.record.Term, "timeline", p.observation.Timeline, "position", p.observation.Inserted.String())
 	return nil
 }

@@ -40,10 +40,13 @@ func (s *Server) Connect(ctx context.Context, role, database string) (*pgx.Conn,
 		"application_name": applicationName,
 		// Whatever the user's defaults are: what the manager asks is answered, or given up, in time.
 		"statement_timeout": "0", "lock_timeout": "0", "client_min_messages": "warning",
-		// The manager waits for no standby; it would hang with those that it is to repair.
+		// The manager waits for no standby; it would hang with those that it is to repair. Nothing it writes is a promise to
+		// anybody: slots are local, and a leader makes roles and databases from the spec again.
 		"synchronous_commit":            "local",
 		"search_path":                   "pg_catalog",
-		"default_transaction_read_only": "off",
+		"default_transaction_read_only": "off", "default_transaction_isolation": "read committed",
+		// The session that is kept may be idle for as long as there is nothing to ask.
+		"idle_session_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	}
 	// The manager asks the same few questions over and over, but plans of them are not worth memory in server and client.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -51,6 +54,12 @@ func (s *Server) Connect(ctx context.Context, role, database string) (*pgx.Conn,
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to postgres over its socket in %s, port %s: %w", s.SocketDirectory, strconv.Itoa(s.Port), err)
+	}
+	// From 17 on; 15 would refuse the connection over a parameter that it does not know. A checkpoint may take long.
+	const unbounded = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'"
+	if _, err := conn.Exec(ctx, unbounded); err != nil {
+		_ = conn.Close(ctx) // of no use
+		return nil, fmt.Errorf("preparing a session of postgres: %w", err)
 	}
 	return conn, nil
 }
