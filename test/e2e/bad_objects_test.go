@@ -48,7 +48,7 @@ func TestASoleInstanceGoesOnWhereNoNodeWouldTakeItsNewPod(t *testing.T) {
 	c.waitReady()
 	before := c.pod(c.instance(1)).UID
 	w := c.underLoad()
-	c.edit(func(s *spec) { s.Scheduling.NodeSelector = map[string]string{"disk": "one that no node has"} })
+	c.edit(func(s *spec) { s.Scheduling.NodeSelector = map[string]string{"disk": "of-no-node"} })
 	c.waitStalled(v1alpha1.ReasonUnschedulable, "spec.scheduling", "nodeSelector")
 	asked := c.mustGet().Spec.Resources.Requests
 	c.edit(func(s *spec) {
