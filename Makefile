@@ -113,6 +113,9 @@ lint: $(BIN)/golangci-lint ## Lint all modules and scripts
 		$(BIN)/golangci-lint run ./cmd/localcluster ./cmd/pause ./internal/... ./test/...
 	@$(STEP) "linting scripts" shellcheck .ci/run hack/*.sh
 
+.PHONY: linter
+linter: $(BIN)/golangci-lint ## Compile the linter
+
 $(BIN)/golangci-lint: hack/tools/go.mod
 	@cd hack/tools && ../step.sh "compiling the linter" go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 

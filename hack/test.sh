@@ -7,6 +7,7 @@ set -uo pipefail
 stages=(
 	"verify lint"
 	"test-unit unit"
+	"linter builds"
 	"lint lint"
 	"build builds"
 	"imagebuild builds"

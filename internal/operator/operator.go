@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -153,9 +154,11 @@ func cacheOptions() cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}: ours, &corev1.Secret{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: ours,
 			&corev1.PersistentVolumeClaim{}: ours, &rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours,
-			&policyv1.PodDisruptionBudget{}: ours, &discoveryv1.EndpointSlice{}: ours,
+			&policyv1.PodDisruptionBudget{}: ours, &discoveryv1.EndpointSlice{}: ours, &coordinationv1.Lease{}: ours,
 		},
 		DefaultTransform: withoutManagedFields,
+		// A kind that no controller watches is never cached by the way: all objects of the cluster would be.
+		ReaderFailOnMissingInformer: true,
 	}
 }
 

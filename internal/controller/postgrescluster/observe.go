@@ -18,7 +18,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims;secrets;services;serviceaccounts,verbs=get;list;watch
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch
 
 // observe reads all that the phases decide from.
 func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.PostgresCluster) (*scope, error) {

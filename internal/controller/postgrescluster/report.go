@@ -2,6 +2,7 @@ package postgrescluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	applyconfiguration "github.com/timonier-io/timonier/api/postgres/v1alpha1/applyconfiguration/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
@@ -145,11 +147,19 @@ func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresCl
 	return status
 }
 
-// writeStatus replaces the status; this controller is its only writer.
+// writeStatus applies the whole status, so that what it does not hold any more goes. This controller is its only writer. The UID
+// keeps it off a cluster of the same name that was made since.
 func (r *Reconciler) writeStatus(ctx context.Context, cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) error {
-	patched := cluster.DeepCopy()
-	patched.Status = status
-	err := r.Client.Status().Patch(ctx, patched, client.MergeFrom(cluster), client.FieldOwner(fieldOwner))
+	content, err := json.Marshal(status)
+	if err != nil {
+		return fmt.Errorf("writing the status: %w", err)
+	}
+	applied := &applyconfiguration.PostgresClusterStatusApplyConfiguration{}
+	if err := json.Unmarshal(content, applied); err != nil {
+		return fmt.Errorf("writing the status: %w", err)
+	}
+	want := applyconfiguration.PostgresCluster(cluster.Name, cluster.Namespace).WithUID(cluster.UID).WithStatus(applied)
+	err = r.Client.Status().Apply(ctx, want, client.FieldOwner(fieldOwner), client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}

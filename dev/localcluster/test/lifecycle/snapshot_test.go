@@ -32,7 +32,7 @@ var commands = map[string]string{
 	"loop devices":    "losetup --list --noheadings --output BACK-FILE",
 	"nftables rules":  "nft list ruleset",
 	"iptables rules":  "iptables-save | grep -v '^#'; ip6tables-save | grep -v '^#'",
-	"kernel settings": "sysctl vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops kernel.keys.root_maxkeys kernel.keys.root_maxbytes net.ipv4.ip_forward net.netfilter.nf_conntrack_max 2>/dev/null",
+	"kernel settings": "cd /proc/sys && grep -H '' vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes net/ipv4/ip_forward net/netfilter/nf_conntrack_max 2>/dev/null",
 	"files in /run":   "ls -d /run/* /run/netns/* 2>/dev/null",
 	"directories":     "ls -d /var/lib/kubelet /var/lib/cni /etc/cni/net.d /var/log/pods /var/log/containers 2>/dev/null",
 }
