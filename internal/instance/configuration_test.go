@@ -32,3 +32,13 @@ func TestAConfigurationThatIsGivenBackTellsWhatHadChanged(t *testing.T) {
 		t.Error("the good one is given back as well")
 	}
 }
+
+func TestAMemoryLimitIsReadFromEitherVersionOfCgroups(t *testing.T) {
+	for content, want := range map[string]int64{
+		"536870912\n": 512 << 20, "max\n": 0, "9223372036854771712\n": 0, "": 0,
+	} {
+		if got := limitOf(content); got != want {
+			t.Errorf("%q: %d, want %d", content, got, want)
+		}
+	}
+}

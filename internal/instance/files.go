@@ -191,15 +191,21 @@ func (m *Manager) leaderConnection(address, applicationName string) []postgres.C
 	}
 }
 
-// memoryLimit of the container, 0 where there is none.
+// memoryLimit of the container, 0 where there is none: that of its cgroup, of either version, whoever set it.
 func memoryLimit() int64 {
-	content, err := os.ReadFile("/sys/fs/cgroup/memory.max")
-	if err != nil {
-		return 0
+	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		if content, err := os.ReadFile(file); err == nil {
+			return limitOf(string(content))
+		}
 	}
-	limit, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
-	if err != nil {
-		return 0 // “max”
+	return 0
+}
+
+// limitOf a cgroup's file: “max” in version 2, and the greatest number of pages in version 1, mean that there is none.
+func limitOf(content string) int64 {
+	limit, err := strconv.ParseInt(strings.TrimSpace(content), 10, 64)
+	if err != nil || limit >= 1<<62 {
+		return 0
 	}
 	return limit
 }

@@ -17,6 +17,8 @@ type following struct {
 	streamedAt time.Time
 	// clones are the times at which it was cloned again because it could not follow.
 	clones []time.Time
+	// gaveUp: it was cloned again in vain, and is not for a while.
+	gaveUp bool
 	// refused is why the data is to be cloned again although it is whole; "" for no.
 	refused string
 	dutyAt  time.Time
@@ -84,7 +86,7 @@ func (m *Manager) follow(ctx context.Context) error {
 func (m *Manager) recloneIfRefused(ctx context.Context) error {
 	f := &m.following
 	if m.process.observation.Streaming {
-		f.streamedAt = time.Now()
+		f.streamedAt, f.gaveUp = time.Now(), false
 		m.fatal.followed()
 		return nil
 	}
@@ -96,7 +98,7 @@ func (m *Manager) recloneIfRefused(ctx context.Context) error {
 	for len(f.clones) > 0 && f.clones[0].Before(hourAgo) {
 		f.clones = f.clones[1:]
 	}
-	if len(f.clones) >= clonesPerHour {
+	if f.gaveUp = len(f.clones) >= clonesPerHour; f.gaveUp {
 		return fmt.Errorf("it cannot follow (%s) and was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)
 	}
 	if allowed, whyNot := m.mayDiscard(ctx, m.lease.record); !allowed {

@@ -52,6 +52,8 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 		return instanceapi.StateRecovering, "", m.problem
 	case p.running() && m.decision.Action == election.Follow && p.observation.Streaming:
 		return instanceapi.StateStreaming, "", m.problem
+	case p.running() && m.decision.Action == election.Follow && m.following.gaveUp:
+		return instanceapi.StateFollowing, instanceapi.WaitFollow, m.problem
 	case p.running() && m.decision.Action == election.Follow:
 		return instanceapi.StateFollowing, "", m.problem
 	case m.decision.Action == election.Wait:

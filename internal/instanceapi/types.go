@@ -64,7 +64,7 @@ const (
 	StateFailed State = "Failed"
 )
 
-// WaitReason tells for what an instance in StateWaiting waits.
+// WaitReason tells for what an instance in StateWaiting waits; or, while a standby goes on serving reads, what keeps it from following.
 type WaitReason string
 
 // Reasons for waiting.
@@ -79,6 +79,8 @@ const (
 	WaitForeignSystem WaitReason = "ForeignSystem"
 	// WaitLaterData: the volume has data of a later term than the Lease's; nothing is done with it before a person has looked.
 	WaitLaterData WaitReason = "LaterData"
+	// WaitFollow: the leader refuses this standby, and cloning it again did not help. Reads go on.
+	WaitFollow WaitReason = "CannotFollow"
 	// WaitLease: the Lease does not exist, or cannot be read.
 	WaitLease WaitReason = "LeaseUnreadable"
 	// WaitConfiguration: the operator has not sent a configuration yet and none is on disk.

@@ -60,6 +60,8 @@ const (
 	ReasonDataMissing = "DataMissing"
 	// ReasonLaterData: an instance has data of a later term than the Lease's; nothing is done with it.
 	ReasonLaterData = "LaterData"
+	// ReasonCannotFollow: a standby's leader refuses it, and cloning it again did not help.
+	ReasonCannotFollow = "CannotFollow"
 	// ReasonVolumesMissing: not all volumes that the cluster had have reported.
 	ReasonVolumesMissing = "VolumesMissing"
 	// ReasonStorageClass: a storage class is missing, or does not let volumes grow.

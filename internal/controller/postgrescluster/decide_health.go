@@ -65,11 +65,13 @@ func diagnoseInstance(p patient) error {
 		instanceapi.WaitForeignSystem: v1alpha1.ReasonForeignSystem,
 		instanceapi.WaitVersion:       v1alpha1.ReasonImageVersion,
 		instanceapi.WaitLaterData:     v1alpha1.ReasonLaterData,
+		instanceapi.WaitFollow:        v1alpha1.ReasonCannotFollow,
 	}
-	if reason, stalled := reasons[status.WaitReason]; stalled && status.State == instanceapi.StateWaiting {
+	// A standby that serves reads may have one of these too.
+	if reason, stalled := reasons[status.WaitReason]; stalled {
 		return reconcile.Stalled(reason, "instance %s: %s", p.name, status.Message)
 	}
-	if status.WaitReason == instanceapi.WaitVolumes && status.State == instanceapi.StateWaiting {
+	if status.WaitReason == instanceapi.WaitVolumes {
 		// Other instances' volumes are heard of by the instances themselves.
 		return reconcile.Wait(soon, v1alpha1.ReasonVolumesMissing, "instance %s: %s", p.name, status.Message)
 	}
@@ -80,6 +82,10 @@ func diagnoseInstance(p patient) error {
 	if !status.Ready {
 		// The instance's own state is not watched.
 		return reconcile.Wait(soon, v1alpha1.ReasonStarting, "instance %s: %s%s", p.name, status.State, colon(status.Message))
+	}
+	if !status.Leader && status.State != instanceapi.StateStreaming {
+		// That it streams shows in its own state alone.
+		return reconcile.Wait(soon, v1alpha1.ReasonStarting, "instance %s serves, but receives no WAL from a primary: %s%s", p.name, status.State, colon(status.Message))
 	}
 	if !podReady(p.pod) {
 		// The pod's readiness is an event.

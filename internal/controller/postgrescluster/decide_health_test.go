@@ -23,7 +23,7 @@ func servingPatient(change func(*patient)) patient {
 		},
 		instance: instance{
 			client: instanceapi.NewClient("", nil),
-			status: instanceapi.Status{State: instanceapi.StateRunning, Ready: true},
+			status: instanceapi.Status{State: instanceapi.StateRunning, Ready: true, Leader: true},
 		},
 	}
 	if change != nil {
@@ -64,6 +64,18 @@ func TestDiagnoseSaysWhatKeepsAnInstanceFromServing(t *testing.T) {
 		"postgres ends again and again": {servingPatient(func(p *patient) {
 			p.instance.status = instanceapi.Status{State: instanceapi.StateFailed, Message: "PostgreSQL ended by itself: told"}
 		}), "", v1alpha1.ReasonInstanceUnready},
+		"data of a later term is kept by a standby that serves": {servingPatient(func(p *patient) {
+			p.instance.status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true, WaitReason: instanceapi.WaitLaterData}
+		}), v1alpha1.ReasonLaterData, ""},
+		"a standby serves and does not replicate": {servingPatient(func(p *patient) {
+			p.instance.status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true}
+		}), "", v1alpha1.ReasonStarting},
+		"a standby was cloned in vain": {servingPatient(func(p *patient) {
+			p.instance.status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true, WaitReason: instanceapi.WaitFollow}
+		}), v1alpha1.ReasonCannotFollow, ""},
+		"a standby that streams": {servingPatient(func(p *patient) {
+			p.instance.status = instanceapi.Status{State: instanceapi.StateStreaming, Ready: true}
+		}), "", ""},
 		"nobody leads yet":               {servingPatient(waitsFor(instanceapi.WaitLeader)), "", v1alpha1.ReasonStarting},
 		"Kubernetes has not seen it yet": {servingPatient(func(p *patient) { p.pod.Status.Conditions = nil }), "", v1alpha1.ReasonStarting},
 		"no node takes it": {servingPatient(func(p *patient) {

@@ -24,6 +24,11 @@ func misfit(pod *corev1.Pod, node *corev1.Node, volumes []corev1.PersistentVolum
 	if taint, found := scheduling.FindMatchingUntoleratedTaint(logr.Discard(), node.Spec.Taints, pod.Spec.Tolerations, hard, false); found {
 		return "spec.scheduling.tolerations has nothing for its taint " + taint.ToString()
 	}
+	for _, constraint := range pod.Spec.TopologySpreadConstraints {
+		if _, labelled := node.Labels[constraint.TopologyKey]; !labelled && constraint.WhenUnsatisfiable == corev1.DoNotSchedule {
+			return "it lacks the label " + constraint.TopologyKey + " of spec.scheduling.topologySpreadConstraints"
+		}
+	}
 	for i := range volumes {
 		affinity := volumes[i].Spec.NodeAffinity
 		if affinity == nil || affinity.Required == nil {

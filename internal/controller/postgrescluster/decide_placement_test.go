@@ -52,21 +52,29 @@ func TestANodeThatCannotTakeAPodIsToldWithTheFieldThatSaysSo(t *testing.T) {
 	tolerates := func(p *corev1.Pod) {
 		p.Spec.Tolerations = []corev1.Toleration{{Key: "reserved", Operator: corev1.TolerationOpExists}}
 	}
+	spreads := func(key string, when corev1.UnsatisfiableConstraintAction) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: key, WhenUnsatisfiable: when}}
+		}
+	}
 	for name, tc := range map[string]struct {
 		pod     *corev1.Pod
 		node    *corev1.Node
 		volumes []corev1.PersistentVolume
 		want    string // a part of the message; "" for a node that fits
 	}{
-		"it fits":                           {asking("1", "1Gi", selects("fast")), offering("1", "1Gi", nil), []corev1.PersistentVolume{boundTo("fast"), {}}, ""},
-		"the selector names no such node":   {asking("1", "1Gi", selects("slow")), offering("1", "1Gi", nil), nil, "nodeSelector"},
-		"a taint is not tolerated":          {asking("1", "1Gi", nil), offering("1", "1Gi", cordoned), nil, "reserved=yes:NoSchedule"},
-		"a taint is tolerated":              {asking("1", "1Gi", tolerates), offering("1", "1Gi", cordoned), nil, ""},
-		"a taint that only prefers":         {asking("1", "1Gi", nil), offering("1", "1Gi", rather), nil, ""},
-		"the volume is bound to another":    {asking("1", "1Gi", nil), offering("1", "1Gi", nil), []corev1.PersistentVolume{boundTo("slow")}, "volume pv"},
-		"more CPU than the node has":        {asking("1500m", "1Gi", nil), offering("1", "1Gi", nil), nil, "1500m of cpu"},
-		"more memory than the node has":     {asking("1", "2Gi", nil), offering("1", "1Gi", nil), nil, "2Gi of memory"},
-		"something that the node has never": {asking("0", "0", func(p *corev1.Pod) { p.Spec.Containers[0].Resources.Requests["gpu"] = resource.MustParse("1") }), offering("1", "1Gi", nil), nil, "1 of gpu"},
+		"it fits":                                       {asking("1", "1Gi", selects("fast")), offering("1", "1Gi", nil), []corev1.PersistentVolume{boundTo("fast"), {}}, ""},
+		"the selector names no such node":               {asking("1", "1Gi", selects("slow")), offering("1", "1Gi", nil), nil, "nodeSelector"},
+		"a taint is not tolerated":                      {asking("1", "1Gi", nil), offering("1", "1Gi", cordoned), nil, "reserved=yes:NoSchedule"},
+		"a taint is tolerated":                          {asking("1", "1Gi", tolerates), offering("1", "1Gi", cordoned), nil, ""},
+		"a taint that only prefers":                     {asking("1", "1Gi", nil), offering("1", "1Gi", rather), nil, ""},
+		"it is spread over a label that the node lacks": {asking("1", "1Gi", spreads("rack", corev1.DoNotSchedule)), offering("1", "1Gi", nil), nil, "label rack"},
+		"it is spread over a label that the node has":   {asking("1", "1Gi", spreads("disk", corev1.DoNotSchedule)), offering("1", "1Gi", nil), nil, ""},
+		"it would rather be spread":                     {asking("1", "1Gi", spreads("rack", corev1.ScheduleAnyway)), offering("1", "1Gi", nil), nil, ""},
+		"the volume is bound to another":                {asking("1", "1Gi", nil), offering("1", "1Gi", nil), []corev1.PersistentVolume{boundTo("slow")}, "volume pv"},
+		"more CPU than the node has":                    {asking("1500m", "1Gi", nil), offering("1", "1Gi", nil), nil, "1500m of cpu"},
+		"more memory than the node has":                 {asking("1", "2Gi", nil), offering("1", "1Gi", nil), nil, "2Gi of memory"},
+		"something that the node has never":             {asking("0", "0", func(p *corev1.Pod) { p.Spec.Containers[0].Resources.Requests["gpu"] = resource.MustParse("1") }), offering("1", "1Gi", nil), nil, "1 of gpu"},
 	} {
 		got := misfit(tc.pod, tc.node, tc.volumes)
 		if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
