@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/internal/naming"
 )
@@ -78,6 +80,17 @@ func TestInstancesAreAddedAndRemovedWhileApplicationsWrite(t *testing.T) {
 	if want := naming.Slot(c.standbys()[0]) + "," + naming.Slot(c.standbys()[1]); slots != want {
 		t.Errorf("the slots are %s, not %s", slots, want)
 	}
+
+	c.edit(instances(1))
+	c.waitReady()
+	eventually(t, 30*time.Second, "a single instance has no disruption budget", func() error {
+		var budgets policyv1.PodDisruptionBudgetList
+		err := kube.List(t.Context(), &budgets, client.InNamespace(c.space.name))
+		if err == nil && len(budgets.Items) > 0 {
+			err = fmt.Errorf("there is %s", budgets.Items[0].Name)
+		}
+		return err
+	})
 }
 
 func TestParametersAreReloadedAndRestartedForOneInstanceAfterTheOther(t *testing.T) {
@@ -177,6 +190,34 @@ func TestVolumesGrowWhileApplicationsWrite(t *testing.T) {
 	err := c.tryEdit(func(s *spec) { s.Storage.Size = resource.MustParse("512Mi") })
 	if problem := refusedWith(err, "cannot shrink"); problem != nil {
 		t.Errorf("a smaller volume: %v", problem)
+	}
+}
+
+// A full volume stops writes, and perhaps PostgreSQL; the volume grows all the same, and nothing else is needed.
+func TestAClusterWhoseVolumeIsFullGrowsOutOfIt(t *testing.T) {
+	t.Parallel()
+	c := newSpace(t).create("full", instances(2))
+	c.waitReady()
+	c.sql("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS id")
+	localcluster(t, "volume", "fill", c.space.name+"/"+naming.DataVolume(c.primary()))
+	fill := "INSERT INTO kept SELECT generate_series(1001, 200000)"
+	eventually(t, time.Minute, "the volume takes no writes any more", func() error {
+		connection, err := c.connect(t.Context())
+		if err != nil {
+			return nil // PostgreSQL has stopped over it
+		}
+		defer closeQuietly(connection)
+		if _, err := connection.Exec(t.Context(), fill); err == nil {
+			return errors.New("it takes writes")
+		}
+		return nil
+	})
+
+	c.edit(func(s *spec) { s.Storage.Size = resource.MustParse("768Mi") })
+	c.waitReady()
+	c.sql("INSERT INTO kept VALUES (0)")
+	if got := c.mustSuperuser(c.primary(), "app", "SELECT count(*) FROM kept WHERE id <= 1000"); got != "1001" {
+		t.Errorf("%s of 1001 rows are there", got)
 	}
 }
 

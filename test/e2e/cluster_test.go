@@ -12,6 +12,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -237,6 +238,17 @@ func (c *cluster) pod(name string) *corev1.Pod {
 	return pod
 }
 
+// evict asks for the end of a pod as a drain does, and waits until another one has its place.
+func (c *cluster) evict(name string) {
+	c.t.Helper()
+	former := c.pod(name)
+	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: former.Namespace, Name: name}}
+	if err := kube.SubResource("eviction").Create(c.t.Context(), former, eviction); err != nil {
+		c.t.Fatalf("a drain could not end %s: %v", name, err)
+	}
+	c.mustBeReplaced(former)
+}
+
 // deletePod as a drain does, and wait until another one has its place.
 func (c *cluster) deletePod(name string) {
 	c.t.Helper()
@@ -244,9 +256,15 @@ func (c *cluster) deletePod(name string) {
 	if err := kube.Delete(c.t.Context(), former); err != nil {
 		c.t.Fatalf("deleting pod %s: %v", name, err)
 	}
-	eventually(c.t, 2*time.Minute, "another pod "+name+" is made", func() error {
+	c.mustBeReplaced(former)
+}
+
+// mustBeReplaced by another pod of the same name.
+func (c *cluster) mustBeReplaced(former *corev1.Pod) {
+	c.t.Helper()
+	eventually(c.t, 2*time.Minute, "another pod "+former.Name+" is made", func() error {
 		pod := &corev1.Pod{}
-		if err := c.find(name, pod); err != nil {
+		if err := c.find(former.Name, pod); err != nil {
 			return err
 		}
 		if pod.UID == former.UID {

@@ -18,6 +18,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,6 +51,7 @@ func TestTheSampleIsCreatedAndServesApplicationsThatKnowItsSecretAlone(t *testin
 	c.mustBeSpreadAndReported()
 	c.mustShowItsColumns()
 	c.mustLabelItsChildren()
+	c.mustTellApplicationsHowToConnect()
 
 	// What is written by <c>-rw is read by <c>-ro, with nothing but the Secret.
 	pod := c.client("app")
@@ -125,6 +127,28 @@ func (c *cluster) mustShowItsColumns() {
 	}
 }
 
+// mustTellApplicationsHowToConnect: the role's Secret has all keys, and they agree.
+func (c *cluster) mustTellApplicationsHowToConnect() {
+	c.t.Helper()
+	secret := &corev1.Secret{}
+	c.mustFind(naming.RoleSecret(c.name, naming.DefaultRole), secret)
+	host := naming.ServiceHost(naming.PrimaryService(c.name), c.space.name)
+	for key, wanted := range map[string]string{"username": "app", "dbname": "app", "host": host, "port": "5432"} {
+		if got := string(secret.Data[key]); got != wanted {
+			c.t.Errorf("the Secret's %s is %q, not %q", key, got, wanted)
+		}
+	}
+	for key, start := range map[string]string{"uri": "postgresql://app:", "jdbc-uri": "jdbc:postgresql://" + host + ":5432/app?"} {
+		uri := string(secret.Data[key])
+		if !strings.HasPrefix(uri, start) || !strings.Contains(uri, host+":5432/app") || !strings.Contains(uri, "sslmode=verify-full") {
+			c.t.Errorf("the Secret's %s does not lead to %s verified (it is not printed: it has the password)", key, host)
+		}
+	}
+	if len(secret.Data["password"]) < 16 || !strings.Contains(string(secret.Data["ca.crt"]), "BEGIN CERTIFICATE") {
+		c.t.Error("the Secret lacks its password or its authority")
+	}
+}
+
 // mustLabelItsChildren: everything that belongs to the cluster can be listed by one label.
 func (c *cluster) mustLabelItsChildren() {
 	c.t.Helper()
@@ -191,8 +215,12 @@ func TestASoleInstanceWithAVolumeForItsWALServesAndHasNoDisruptionBudget(t *test
 	s := newSpace(t)
 	c := s.create("sole", instances(1), func(wanted *spec) {
 		wanted.Storage.WAL = &v1alpha1.Volume{Size: wanted.Storage.Size}
+		wanted.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
 	})
 	c.waitReady()
+	if got := c.mustSuperuser(c.instance(1), "postgres", "SHOW shared_buffers"); got != "256MB" {
+		t.Errorf("shared_buffers is %s, not a quarter of the pod's memory", got)
+	}
 	w := c.underLoad()
 	w.finish(0)
 	if where := c.mustSuperuser(c.instance(1), "postgres", "SELECT count(*) FROM pg_ls_waldir()"); where == "0" {
@@ -205,6 +233,8 @@ func TestASoleInstanceWithAVolumeForItsWALServesAndHasNoDisruptionBudget(t *test
 	if err := kube.List(t.Context(), &budgets, client.InNamespace(s.name)); err != nil || len(budgets.Items) != 0 {
 		t.Errorf("a sole instance has %d disruption budgets, so that a drain would never end (%v)", len(budgets.Items), err)
 	}
+	c.evict(c.instance(1))
+	c.waitReady()
 	// <c>-ro leads to the primary where there is no standby.
 	pod := c.client("app")
 	eventually(t, 30*time.Second, "the primary serves "+naming.ReplicaService(c.name), func() error {

@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,6 +79,24 @@ func TestAClonePulledDownInTheMiddleIsTakenAgain(t *testing.T) {
 	p.configure()
 	p.becomes(instanceapi.StateStreaming)
 	p.reads("SELECT count(*) FROM notes", "100000")
+}
+
+func TestACloneWaitsForNoOtherClone(t *testing.T) {
+	w := newWorld(t, 3)
+	w.createLease(true)
+	w.start(1).configure()
+	w.pods[1].becomes(instanceapi.StateRunning)
+	w.pods[1].grant()
+	w.pods[1].must("CREATE TABLE notes AS SELECT repeat(md5(n::text), 30) AS text FROM generate_series(1, 100000) n")
+	held := w.start(2)
+	held.becomes(instanceapi.StateCloning)
+	w.check(held.container.Process.Signal(syscall.SIGSTOP))
+	w.start(3).configure()
+	w.pods[3].becomes(instanceapi.StateStreaming)
+	w.pods[3].reads("SELECT count(*) FROM notes", "100000")
+	w.check(held.container.Process.Signal(syscall.SIGCONT))
+	held.configure()
+	held.becomes(instanceapi.StateStreaming)
 }
 
 func TestAnInterruptedPromotionIsMadeUpFor(t *testing.T) {
