@@ -147,8 +147,8 @@ func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresCl
 	return status
 }
 
-// writeStatus applies the whole status, so that what it does not hold any more goes. This controller is its only writer. The UID
-// keeps it off a cluster of the same name that was made since.
+// writeStatus applies the whole status, so that what it does not hold any more goes. This controller is its only writer; UID
+// and version keep what was computed from a cluster that has changed since from taking back what was recorded meanwhile.
 func (r *Reconciler) writeStatus(ctx context.Context, cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) error {
 	content, err := json.Marshal(status)
 	if err != nil {
@@ -158,7 +158,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, cluster *v1alpha1.Postgres
 	if err := json.Unmarshal(content, applied); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
-	want := applyconfiguration.PostgresCluster(cluster.Name, cluster.Namespace).WithUID(cluster.UID).WithStatus(applied)
+	want := applyconfiguration.PostgresCluster(cluster.Name, cluster.Namespace).WithUID(cluster.UID).WithResourceVersion(cluster.ResourceVersion).WithStatus(applied)
 	err = r.Client.Status().Apply(ctx, want, client.FieldOwner(fieldOwner), client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status: %w", err)
