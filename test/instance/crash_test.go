@@ -64,13 +64,20 @@ func TestACrashAtAnyStepOfCloningIsGotOver(t *testing.T) {
 	}
 }
 
-func TestAClonePulledDownInTheMiddleIsTakenAgain(t *testing.T) {
-	w := newWorld(t, 2)
+// withMuchToClone is a cluster of which only the first runs yet, with a hundred thousand rows: a clone takes its time.
+func withMuchToClone(t *testing.T, instances int) *world {
+	t.Helper()
+	w := newWorld(t, instances)
 	w.createLease(true)
 	w.start(1).configure()
 	w.pods[1].becomes(instanceapi.StateRunning)
 	w.pods[1].grant()
 	w.pods[1].must("CREATE TABLE notes AS SELECT repeat(md5(n::text), 30) AS text FROM generate_series(1, 100000) n")
+	return w
+}
+
+func TestAClonePulledDownInTheMiddleIsTakenAgain(t *testing.T) {
+	w := withMuchToClone(t, 2)
 	p := w.start(2)
 	p.becomes(instanceapi.StateCloning)
 	time.Sleep(500 * time.Millisecond) // somewhere in the copy
@@ -82,12 +89,7 @@ func TestAClonePulledDownInTheMiddleIsTakenAgain(t *testing.T) {
 }
 
 func TestACloneWaitsForNoOtherClone(t *testing.T) {
-	w := newWorld(t, 3)
-	w.createLease(true)
-	w.start(1).configure()
-	w.pods[1].becomes(instanceapi.StateRunning)
-	w.pods[1].grant()
-	w.pods[1].must("CREATE TABLE notes AS SELECT repeat(md5(n::text), 30) AS text FROM generate_series(1, 100000) n")
+	w := withMuchToClone(t, 3)
 	held := w.start(2)
 	held.becomes(instanceapi.StateCloning)
 	w.check(held.container.Process.Signal(syscall.SIGSTOP))
