@@ -183,14 +183,3 @@ func DesiredStandbySensitive(major string, parameters map[string]string) map[str
 	}
 	return desired
 }
-
-// NeedsRestart tells which of these parameters take effect only when PostgreSQL is restarted; unknown names are left out.
-func NeedsRestart(major string, names []string) []string {
-	var restart []string
-	for _, name := range names {
-		if p, ok := catalogue.Lookup(major, name); ok && p.Context == catalogue.ContextPostmaster {
-			restart = append(restart, p.Name)
-		}
-	}
-	return restart
-}
