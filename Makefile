@@ -18,7 +18,7 @@ CONFIRM    ?=
 NODES      ?= 3
 
 MODULE  := github.com/timonier-io/timonier
-MODULES := . dev/localcluster images
+MODULES := . dev/localcluster images hack/tools
 LDFLAGS := -s -w -X $(MODULE)/internal/version.version=$(VERSION)
 STEP    := hack/step.sh
 # Programs, their tests and the linter share what was compiled once. Only the race detector needs another build.

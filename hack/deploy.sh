@@ -3,9 +3,6 @@
 # were loaded into the local cluster; with it, those that `make images REGISTRY=…` pushed.
 set -euo pipefail
 
-local=timonier.local/timonier
-image=${REGISTRY:+$REGISTRY/timonier}
-image=${image:-$local}
 kubectl version --client >/dev/null 2>&1 || {
 	echo "kubectl is missing: install it, or run \`make localcluster\`, which builds one to .local/bin" >&2
 	exit 1
@@ -15,25 +12,47 @@ kubectl version >/dev/null 2>&1 || {
 	exit 1
 }
 
+# digest_of IMAGE is that of the archive which was made last.
+digest_of() {
+	cat ".local/images/$1.tar.digest" 2>/dev/null || {
+		[ -z "${REGISTRY:-}" ] || {
+			echo "which build was pushed to $REGISTRY is not known here, without .local/images/$1.tar.digest: run \`make images REGISTRY=$REGISTRY\`" >&2
+			return 1
+		}
+		echo none
+	}
+}
+
 # An overlay of this checkout: which image, and its digest, so that a new build under the same name is rolled out.
 overlay=.local/deploy
 mkdir -p "$overlay"
-digest=none
-[ ! -e .local/images/timonier.tar.digest ] || digest=$(cat .local/images/timonier.tar.digest)
+digest=$(digest_of timonier)
+image="newTag: dev"
+arguments=""
+if [ -n "${REGISTRY:-}" ]; then
+	# By digest: a node that has a former build under the same tag would not pull another one.
+	registry=${REGISTRY%/}
+	image="newName: \"$registry/timonier\", digest: \"$digest\""
+	postgres=$registry/postgres@$(digest_of postgres)
+	arguments="
+  - target: {kind: Deployment, name: timonier-operator}
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/args/-, value: \"--postgres-image=15=$postgres,17=$postgres\"}"
+fi
 cat >"$overlay/kustomization.yaml" <<YAML
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [../../config/default]
 images:
-  - {name: $local, newName: $image, newTag: dev}
+  - {name: timonier.local/timonier, $image}
 patches:
   - patch: |
       apiVersion: apps/v1
       kind: Deployment
       metadata: {name: timonier-operator, namespace: timonier-system}
-      spec: {template: {metadata: {annotations: {timonier.io/image-digest: "$digest"}}}}
+      spec: {template: {metadata: {annotations: {timonier.io/image-digest: "$digest"}}}}$arguments
 YAML
 hack/step.sh "installing the operator" kubectl apply --server-side -k "$overlay"
-HINT="see why: kubectl -n timonier-system describe pods; kubectl -n timonier-system logs deploy/timonier-operator" \
+HINT="see why: ${REGISTRY:+was this build pushed, by make images REGISTRY=$REGISTRY? }kubectl -n timonier-system describe pods; kubectl -n timonier-system logs deploy/timonier-operator" \
 	hack/step.sh "waiting until the operator is ready" \
 	kubectl -n timonier-system rollout status deployment/timonier-operator --timeout=120s

@@ -8,6 +8,10 @@ if [ -n "${CONFIRM:-}" ] && [ "$CONFIRM" != "$confirmation" ]; then
 	echo "CONFIRM=$CONFIRM is not understood; CONFIRM=$confirmation removes every PostgresCluster and the CRDs" >&2
 	exit 1
 fi
+kubectl version --client >/dev/null 2>&1 || {
+	echo "kubectl is missing: install it, or run \`make localcluster\`, which builds one to .local/bin" >&2
+	exit 1
+}
 
 if [ "${CONFIRM:-}" = "$confirmation" ] && kubectl get crd postgresclusters.postgres.timonier.io >/dev/null 2>&1; then
 	kubectl -n timonier-system get deployment timonier-operator >/dev/null 2>&1 || {

@@ -82,7 +82,7 @@ func holderWithoutItsDataLeadsNothing(o Observation, record Record) *Decision {
 		return &Decision{Action: Finish, Message: "initdb was finished and the Lease names its system; putting the data directory into its place"}
 	}
 	return wait(instanceapi.WaitDataMissing, fmt.Sprintf(
-		"%s holds the Lease of PostgreSQL system %s, but its volume does not hold that data. It is neither created anew nor cloned. Bring the volume back, or restore a backup into a new cluster",
+		"%s holds the Lease of PostgreSQL system %s, but its volume does not hold that data. It is neither created anew nor cloned. Bring the volume back, or copy the data out of a standby or a backup into a new cluster",
 		o.Self, record.System))
 }
 

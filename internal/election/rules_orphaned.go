@@ -63,7 +63,7 @@ func allVolumesMustReport(o Observation, _ Record) *Decision {
 			strings.Join(silent, ", "))))
 	case len(empty) > 0:
 		return orKeep(o, wait(instanceapi.WaitVolumes, fmt.Sprintf(
-			"nobody leads, and every volume must report before the most advanced instance may; without their data: %s. Bring their volumes back, or restore a backup into a new cluster",
+			"nobody leads, and every volume must report before the most advanced instance may; without their data: %s. Bring their volumes back, or copy the data out of another instance or a backup into a new cluster",
 			strings.Join(empty, ", "))))
 	}
 	return nil

@@ -39,7 +39,7 @@ type process struct {
 	// files are the configuration files as they were written last, by name, and when.
 	files   map[string]string
 	filesAt time.Time
-	// renewed, roles, checkpointed: steps before a primary opens.
+	// renewed, roles: steps before a primary opens.
 	renewed, roles bool
 	// promoting: from the request to end recovery until the control file is on the new timeline.
 	promoting bool

@@ -280,13 +280,6 @@ func TestSizesFollowMemoryAndVolume(t *testing.T) {
 	}
 }
 
-func TestWhichParametersNeedARestart(t *testing.T) {
-	got := NeedsRestart("17", []string{"work_mem", "MAX_CONNECTIONS", "shared_buffers", "nonsense", "my.text"})
-	if !slices.Equal(got, []string{"max_connections", "shared_buffers"}) {
-		t.Error(got)
-	}
-}
-
 func FuzzNoValueBreaksOutOfItsLine(f *testing.F) {
 	f.Add("my.text", "it's \\ \n fsync = off")
 	f.Add("work_mem\nfsync", "off")

@@ -38,7 +38,7 @@ type SettingsInput struct {
 	Floor map[string]int64
 	// Parameters of the user, that CheckParameters had nothing to say about.
 	Parameters map[string]string
-	// MemoryBytes that the container may use; 0 where there is no limit and no request.
+	// MemoryBytes that the container may use; 0 where there is no limit.
 	MemoryBytes int64
 	// WALVolumeBytes is the size of the volume on which the WAL is, the data volume where it has
 	// none of its own; 0 where it is not known.
@@ -182,15 +182,4 @@ func DesiredStandbySensitive(major string, parameters map[string]string) map[str
 		}
 	}
 	return desired
-}
-
-// NeedsRestart tells which of these parameters take effect only when PostgreSQL is restarted; unknown names are left out.
-func NeedsRestart(major string, names []string) []string {
-	var restart []string
-	for _, name := range names {
-		if p, ok := catalogue.Lookup(major, name); ok && p.Context == catalogue.ContextPostmaster {
-			restart = append(restart, p.Name)
-		}
-	}
-	return restart
 }

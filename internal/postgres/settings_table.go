@@ -7,7 +7,7 @@ import (
 )
 
 // setting is one row of the table of what Timonier sets. Whether a change of it needs
-// a reload or a restart is in the catalogue (NeedsRestart).
+// a reload or a restart is in the catalogue (Parameter.Context).
 type setting struct {
 	name string
 	// value may be "": then nothing is set, and PostgreSQL's default holds.

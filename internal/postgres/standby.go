@@ -30,14 +30,3 @@ func anyOf(running, desired map[string]int64, differs func(now, then int64) bool
 		return known && asked && differs(now, then)
 	})
 }
-
-// WithFloor is what a standby may run with: desired, but nothing below floor, which holds
-// what its primary ran with as pg_controldata tells it (ControlData.StandbySensitive).
-// Neither map is changed.
-func WithFloor(desired, floor map[string]int64) map[string]int64 {
-	result := make(map[string]int64, len(desired))
-	for name, value := range desired {
-		result[name] = max(value, floor[name])
-	}
-	return result
-}

@@ -22,11 +22,3 @@ func TestWhatIsRaisedAndWhatIsLowered(t *testing.T) {
 		}
 	}
 }
-
-func TestAStandbyHasNeverLessThanItsPrimary(t *testing.T) {
-	desired, floor := map[string]int64{"max_connections": 50, "max_wal_senders": 40}, map[string]int64{"max_connections": 100, "max_wal_senders": 20}
-	got := WithFloor(desired, floor)
-	if got["max_connections"] != 100 || got["max_wal_senders"] != 40 || len(got) != 2 || desired["max_connections"] != 50 {
-		t.Error(got, desired)
-	}
-}

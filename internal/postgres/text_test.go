@@ -1,9 +1,6 @@
 package postgres
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestAWALLocationIsReadAndWrittenAsPostgreSQLDoes(t *testing.T) {
 	for text, want := range map[string]LSN{
@@ -38,43 +35,9 @@ func TestWALLocationsAreCompared(t *testing.T) {
 	}
 }
 
-func TestAHistoryFileTellsWhereEachTimelineWasLeft(t *testing.T) {
-	const content = "# a comment\n1\t0/5000110\tno recovery target specified\n\n 3 0/9A000000\tbefore 2026-11-22\n"
-	forks, err := ParseHistory(content)
-	if err != nil || len(forks) != 2 || forks[0] != (Fork{1, 0x5000110, "no recovery target specified"}) || forks[1].Timeline != 3 {
-		t.Fatalf("ParseHistory = %v, %v", forks, err)
-	}
-	again, err := ParseHistory(FormatHistory(forks))
-	if err != nil || len(again) != 2 || again[1] != forks[1] {
-		t.Errorf("what FormatHistory wrote was read as %v, %v", again, err)
-	}
-	for name, content := range map[string]string{
-		"no location":           "1",
-		"timeline zero":         "0\t0/1\tx",
-		"a negative timeline":   "-1\t0/1\tx",
-		"timelines not growing": "2\t0/1\tx\n2\t0/2\tx",
-		"locations going back":  "1\t0/9\tx\n2\t0/8\tx",
-		"a broken location":     "1\t9\tx",
-	} {
-		if forks, err := ParseHistory(content); err == nil {
-			t.Errorf("%s: read as %v", name, forks)
-		} else if !strings.Contains(err.Error(), "line") {
-			t.Errorf("%s: the error %q does not tell the line", name, err)
-		}
-	}
-}
-
-func TestNamesOfHistoryFiles(t *testing.T) {
+func TestNameOfAHistoryFile(t *testing.T) {
 	if name := HistoryFileName(26); name != "0000001A.history" {
 		t.Error(name)
-	}
-	if timeline, ok := ParseHistoryFileName("0000001A.history"); !ok || timeline != 26 {
-		t.Error(timeline, ok)
-	}
-	for _, name := range []string{"0000001a.history", "1A.history", "00000000.history", "0000001A", "0000001A.history.done", "+000001A.history"} {
-		if timeline, ok := ParseHistoryFileName(name); ok {
-			t.Errorf("%q was taken for the history of timeline %d", name, timeline)
-		}
 	}
 }
 
@@ -115,7 +78,7 @@ func TestNamesAndTextsAreQuotedForSQL(t *testing.T) {
 }
 
 func FuzzParsers(f *testing.F) {
-	for _, seed := range []string{"0/3000148", "1\t0/5000110\tx\n", "postgres (PostgreSQL) 17.6", "00000001.history", controlData17} {
+	for _, seed := range []string{"0/3000148", "postgres (PostgreSQL) 17.6", controlData17} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -123,14 +86,6 @@ func FuzzParsers(f *testing.F) {
 			if again, err := ParseLSN(lsn.String()); err != nil || again != lsn {
 				t.Errorf("%q is read as %v, and that as %v, %v", text, lsn, again, err)
 			}
-		}
-		if forks, err := ParseHistory(text); err == nil {
-			if again, err := ParseHistory(FormatHistory(forks)); err != nil || len(again) != len(forks) {
-				t.Errorf("%q is read as %v, and that as %v, %v", text, forks, again, err)
-			}
-		}
-		if timeline, ok := ParseHistoryFileName(text); ok && HistoryFileName(timeline) != text {
-			t.Errorf("%q is taken for the history of timeline %d", text, timeline)
 		}
 		_, _ = ParseVersion(text)
 		_, _ = ParseControlData(text)

@@ -80,6 +80,31 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 }
 
+// TestEveryStateOfAnInstanceIsExplained holds that each state that an instance tells of is in docs/reference/states.md,
+// and in the description of the field.
+func TestEveryStateOfAnInstanceIsExplained(t *testing.T) {
+	read := func(path ...string) string {
+		content, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	page, field := read("docs", "reference", "states.md"), read("api", "postgres", "v1alpha1", "status_types.go")
+	states := regexp.MustCompile(`(?m)^\tState\w+ +State = "(\w+)"`).FindAllStringSubmatch(read("internal", "instanceapi", "types.go"), -1)
+	for _, state := range states {
+		if !strings.Contains(page, "| `"+state[1]+"` |") {
+			t.Errorf("%s is not explained in docs/reference/states.md", state[1])
+		}
+		if !regexp.MustCompile(`\b` + state[1] + `[, ]`).MatchString(field) {
+			t.Errorf("%s is not in the description of status.instances[].state", state[1])
+		}
+	}
+	if len(states) == 0 {
+		t.Error("no states were found in internal/instanceapi/types.go")
+	}
+}
+
 // TestEveryRuleOfTheElectionIsExplained holds that docs/high-availability.md has each rule by its name, and no other.
 func TestEveryRuleOfTheElectionIsExplained(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "high-availability.md"))

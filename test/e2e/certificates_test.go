@@ -15,7 +15,8 @@ import (
 )
 
 // TestAuthoritiesAreRotatedUnderOpenConnections has them live for five minutes, the shortest there is, since a
-// changed Secret may take a minute and a half to arrive in a pod.
+// changed Secret may take a minute and a half to arrive in a pod. That takes minutes, so it does not run alone: the clusters
+// of the tests beside it are rotated as well, which no connection and no instance is to notice.
 func TestAuthoritiesAreRotatedUnderOpenConnections(t *testing.T) {
 	t.Parallel()
 	deployOperator(t, `patches:

@@ -3,9 +3,12 @@
 package e2e
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -132,25 +135,33 @@ func TestParametersAreReloadedAndRestartedForOneInstanceAfterTheOther(t *testing
 	}
 }
 
-// mustRestartInOrder waits until postgres was restarted everywhere, the primary first or last.
+// mustRestartInOrder waits until postgres was restarted everywhere, the primary first or last by the time of its start.
 func (c *cluster) mustRestartInOrder(before map[string]process, primary string, primaryFirst bool) {
 	c.t.Helper()
-	var order []string
+	started := map[string]float64{}
 	eventually(c.t, readyWithin, "postgres is restarted everywhere", func() error {
 		for name, former := range before {
-			if slices.Contains(order, name) {
+			if _, known := started[name]; known {
 				continue
 			}
-			out, err := c.superuser(name, "postgres", postmasterIdentity)
-			if err == nil && out != former.postmaster {
-				order = append(order, name)
+			identity, err := c.superuser(name, "postgres", postmasterIdentity)
+			if err != nil || identity == former.postmaster {
+				continue
+			}
+			epoch, err := c.superuser(name, "postgres", "SELECT extract(epoch FROM pg_postmaster_start_time())")
+			if err != nil {
+				continue
+			}
+			if started[name], err = strconv.ParseFloat(epoch, 64); err != nil {
+				c.t.Fatalf("%s started at %q: %v", name, epoch, err)
 			}
 		}
-		if len(order) < len(before) {
-			return fmt.Errorf("so far: %v", order)
+		if len(started) < len(before) {
+			return fmt.Errorf("so far: %v", started)
 		}
 		return nil
 	})
+	order := slices.SortedFunc(maps.Keys(started), func(a, b string) int { return cmp.Compare(started[a], started[b]) })
 	position := slices.Index(order, primary)
 	if (primaryFirst && position != 0) || (!primaryFirst && position != len(order)-1) {
 		c.t.Errorf("instances were restarted in the order %v, with %s as primary", order, primary)

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
@@ -160,6 +161,13 @@ func (c *cluster) lease() *coordinationv1.Lease {
 	return lease
 }
 
+// bootstraps tells whether a Lease lets an instance create a PostgreSQL system.
+func bootstraps(lease *coordinationv1.Lease) bool {
+	record, err := election.Decode(election.Fields{Annotations: lease.Annotations})
+	_, marked := record.Bootstraps()
+	return err == nil && marked
+}
+
 // TestALeaseThatIsLostBeforeAnythingWasCreatedIsMarkedAgain deletes it while no node takes the first instance, so
 // that its volume is there and empty.
 func TestALeaseThatIsLostBeforeAnythingWasCreatedIsMarkedAgain(t *testing.T) {
@@ -169,12 +177,25 @@ func TestALeaseThatIsLostBeforeAnythingWasCreatedIsMarkedAgain(t *testing.T) {
 	c.waitStalled(v1alpha1.ReasonUnschedulable, "spec.scheduling")
 	claim := &corev1.PersistentVolumeClaim{}
 	c.mustFind(naming.DataVolume(c.instance(1)), claim)
-	if err := kube.Delete(t.Context(), c.lease()); err != nil {
+	former := c.lease()
+	if !bootstraps(former) {
+		t.Fatalf("the first Lease has no mark: %v", former.Annotations)
+	}
+	if err := kube.Delete(t.Context(), former); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, saidWithin, "there is another Lease, without the mark", func() error {
-		lease := &coordinationv1.Lease{}
-		return c.find(naming.Lease(c.name), lease)
+		now := &coordinationv1.Lease{}
+		if err := c.find(former.Name, now); err != nil {
+			return err
+		}
+		if now.UID == former.UID {
+			return errors.New("the former one is still there")
+		}
+		if bootstraps(now) {
+			return fmt.Errorf("it has the mark: %v", now.Annotations)
+		}
+		return nil
 	})
 	c.edit(func(s *spec) { s.Scheduling.NodeSelector = nil })
 	c.waitReady()

@@ -13,4 +13,7 @@
 //
 // Tests that disturb everybody (a node that stops, an operator that is replaced) do
 // not call t.Parallel and run first, one after the other; all others run together.
+// One that replaces the operator is among the others: the rotation of authorities takes
+// minutes to wait for. An operator that is away for seconds, and authorities that are
+// rotated, must disturb nobody; it is the only one, so that two do not replace each other's.
 package e2e

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -39,16 +40,35 @@ func startRegistry(t *testing.T) (address string) {
 	return found[1]
 }
 
-func TestAnImageThatWasPushedToARegistryIsPulledByANode(t *testing.T) {
-	t.Parallel()
-	registry := startRegistry(t)
-	archive := filepath.Join(root, ".local", "images", "postgres.tar")
-	mustRun(t, program("imagebuild"), "push", "--registry", registry+"/team", "--insecure", archive)
+// digestOf an image that `make images` made.
+func digestOf(t *testing.T, image string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, ".local", "images", image+".tar.digest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(content))
+}
 
-	c := newSpace(t).create("pulled", instances(1), func(s *spec) { s.Image = registry + "/team/postgres:17" })
+func TestImagesThatWerePushedToARegistryAreDeployedByTheirDigests(t *testing.T) {
+	prefix := startRegistry(t) + "/team"
+	images := filepath.Join(root, ".local", "images")
+	mustRun(t, program("imagebuild"), "push", "--registry", prefix, "--insecure",
+		filepath.Join(images, "timonier.tar"), filepath.Join(images, "postgres.tar"))
+	t.Cleanup(func() {
+		if _, err := run(context.Background(), "env", "REGISTRY=", "hack/deploy.sh"); err != nil {
+			t.Errorf("the operator is not as it was: %v", err)
+		}
+	})
+	mustRun(t, "env", "REGISTRY="+prefix, "hack/deploy.sh")
+	if image, want := operatorPod(t).Spec.Containers[0].Image, prefix+"/timonier@"+digestOf(t, "timonier"); image != want {
+		t.Errorf("the operator runs %s, not %s", image, want)
+	}
+
+	c := newSpace(t).create("pulled", instances(1))
 	c.waitReady()
 	c.underLoad().finish(0)
-	if id := c.pod(c.instance(1)).Status.ContainerStatuses[0].ImageID; !strings.HasPrefix(id, registry+"/team/postgres@sha256:") {
-		t.Errorf("the instance runs %s", id)
+	if id, want := c.pod(c.instance(1)).Status.ContainerStatuses[0].ImageID, prefix+"/postgres@"+digestOf(t, "postgres"); id != want {
+		t.Errorf("the instance runs %s, not %s", id, want)
 	}
 }

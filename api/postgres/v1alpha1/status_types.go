@@ -90,7 +90,8 @@ type InstanceStatus struct {
 	Name string `json:"name"`
 	// +optional
 	Role InstanceRole `json:"role,omitempty"`
-	// State in one word, see docs/reference: Pending, Starting, Bootstrapping, Cloning, Running, Streaming, Restarting, Waiting, Failed, Unreachable.
+	// State in one word: Pending, Starting, Waiting, Bootstrapping, Cloning, Recovering, Running, Streaming, Following,
+	// Restarting, Stopping, Failed or Unreachable. docs/reference/states.md explains each.
 	// +optional
 	State string `json:"state,omitempty"`
 	// Message tells why, where State alone does not.

@@ -1,7 +1,7 @@
 // Package endpoints keeps the two EndpointSlices of a cluster as its leader wants
 // them: `<c>-rw` with the leader, `<c>-ro` with the standbys that are close behind.
 //
-// decide.go says what is to be in them, publisher.go writes it. A leader of a lower term never writes over a higher one.
+// endpoints.go says what is to be in them, publisher.go writes it. A leader of a lower term never writes over a higher one.
 package endpoints
 
 import (

@@ -50,9 +50,6 @@ func NodeAddress(number int) string { return fmt.Sprintf("10.90.0.%d", 10+number
 // PodRange is the range of a node's pods.
 func PodRange(number int) string { return fmt.Sprintf("10.91.%d.0/24", number) }
 
-// PodGateway is the node's own address in the range of its pods.
-func PodGateway(number int) string { return fmt.Sprintf("10.91.%d.1", number) }
-
 // NetNS is the name of a node's network namespace.
 func NetNS(node string) string { return "lc-" + node }
 

@@ -76,7 +76,7 @@ func TestUpHealsWhatFaultsAndAccidentsBroke(t *testing.T) {
 	useCluster(t)
 }
 
-// It happens when a CI job or a session ends: bridge, cgroups and state stay, and no process.
+// It happens when whatever started them ends, a CI job or a login: bridge, cgroups and state stay, and no process.
 func TestAClusterWhoseProcessesWereKilledFromOutsideComesBackWithItsVolumes(t *testing.T) {
 	before := machineWithoutCluster(t)
 	testcluster.Localcluster(t, "up")

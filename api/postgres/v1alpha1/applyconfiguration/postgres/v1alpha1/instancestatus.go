@@ -16,7 +16,8 @@ import (
 type InstanceStatusApplyConfiguration struct {
 	Name *string                        `json:"name,omitempty"`
 	Role *postgresv1alpha1.InstanceRole `json:"role,omitempty"`
-	// State in one word, see docs/reference: Pending, Starting, Bootstrapping, Cloning, Running, Streaming, Restarting, Waiting, Failed, Unreachable.
+	// State in one word: Pending, Starting, Waiting, Bootstrapping, Cloning, Recovering, Running, Streaming, Following,
+	// Restarting, Stopping, Failed or Unreachable. docs/reference/states.md explains each.
 	State *string `json:"state,omitempty"`
 	// Message tells why, where State alone does not.
 	Message  *string `json:"message,omitempty"`
