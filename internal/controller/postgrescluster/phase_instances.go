@@ -81,8 +81,7 @@ func (r *Reconciler) mayCreateClaim(ctx context.Context, s *scope, name string) 
 	return nil
 }
 
-// labelPods keeps labels and annotations of running pods, under a field owner of its own: applying a pod's spec
-// again would be refused.
+// labelPods keeps labels and annotations of running pods. An instance that does not tell what it is has no role.
 func (r *Reconciler) labelPods(ctx context.Context, s *scope) error {
 	var failures error
 	for _, name := range sortedKeys(s.observed.pods) {
@@ -94,25 +93,12 @@ func (r *Reconciler) labelPods(ctx context.Context, s *scope) error {
 				role = "primary"
 			}
 		}
-		metadata := desired.PodMetadata(s.desired, name, role)
-		if isSubset(metadata.Labels, pod.Labels) && isSubset(metadata.Annotations, pod.Annotations) {
-			continue
-		}
-		err := r.Client.Apply(ctx, metadata, client.FieldOwner(fieldOwner+"-metadata"), client.ForceOwnership)
-		if client.IgnoreNotFound(err) != nil {
+		metadata := desired.PodMetadata(s.desired, name, role, pod.Annotations[naming.AnnotationPodHash])
+		if err := r.applier().Metadata(ctx, pod, metadata); client.IgnoreNotFound(err) != nil {
 			failures = errors.Join(failures, fmt.Errorf("labels of pod %s: %w", name, err))
 		}
 	}
 	return failures
-}
-
-func isSubset(want, have map[string]string) bool {
-	for key, value := range want {
-		if have[key] != value {
-			return false
-		}
-	}
-	return true
 }
 
 // podReady tells whether Kubernetes holds the pod for ready.
