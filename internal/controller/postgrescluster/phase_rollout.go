@@ -188,6 +188,9 @@ func (r *Reconciler) restart(ctx context.Context, s *scope, name string, configu
 // when no node took them, there is nobody to ask.
 func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) error {
 	pod := s.observed.pods[name]
+	if s.withheld != nil {
+		return s.withheld
+	}
 	if s.checked == nil && postgresImage(pod) != s.image {
 		// checkImage has said why; its pod's end is an event.
 		return reconcile.Wait(0, v1alpha1.ReasonRolling, "%s is replaced when the image %s is known to hold PostgreSQL %s", name, s.image, s.cluster.Spec.Version)

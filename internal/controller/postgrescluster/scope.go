@@ -36,6 +36,8 @@ type scope struct {
 	sick     *reconcile.StalledError
 	rejected *v1alpha1.RejectedParameters
 	checked  *v1alpha1.ImageStatus
+	// withheld is why no pod is stopped for another one; nil where nothing speaks against it.
+	withheld error
 	// next is when something is due that no event tells of; zero for never.
 	next time.Time
 	// notes for people, that become events.
