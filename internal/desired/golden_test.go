@@ -62,7 +62,7 @@ func TestObjectsAreAsTheirGoldenFiles(t *testing.T) {
 		"pod-small":       Pod(small(), in),
 		"pod-large":       Pod(large(), in),
 		"pod-image-check": ImageCheckPod(large(), in),
-		"pod-metadata":    PodMetadata(large(), "demo-1", "primary"),
+		"pod-metadata":    PodMetadata(large(), "demo-1", "primary", "0123456789abcdef"),
 		"volumes-small":   VolumeClaims(small(), "demo-1", ""),
 		"volumes-large":   VolumeClaims(large(), "demo-1", "7711010913629491224"),
 		"service-rw":      PrimaryService(large()),

@@ -226,11 +226,13 @@ func labelSelector(labels map[string]string) *metav1ac.LabelSelectorApplyConfigu
 	return metav1ac.LabelSelector().WithMatchLabels(labels)
 }
 
-// PodMetadata is what may change on a running pod: labels and annotations. role is for information only, "" where none is known.
-func PodMetadata(c Cluster, instance, role string) *corev1ac.PodApplyConfiguration {
+// PodMetadata is what may change on a running pod: labels and annotations. role is for information only, "" where none is known;
+// hash is the one that the pod was made with, and stays.
+func PodMetadata(c Cluster, instance, role, hash string) *corev1ac.PodApplyConfiguration {
 	labels := map[string]string{naming.LabelInstance: instance, naming.LabelComponent: ComponentInstance}
 	if role != "" {
 		labels[naming.LabelRole] = role
 	}
-	return corev1ac.Pod(instance, c.Namespace).WithLabels(c.labels(labels)).WithAnnotations(c.annotations(nil))
+	return corev1ac.Pod(instance, c.Namespace).WithLabels(c.labels(labels)).
+		WithAnnotations(c.annotations(map[string]string{naming.AnnotationPodHash: hash}))
 }

@@ -22,20 +22,22 @@ import (
 
 var group = schema.GroupVersion{Group: "postgres.timonier.io", Version: "v1alpha1"}
 
-func TestShortNameAndCategories(t *testing.T) {
-	resources, err := discovery.NewDiscoveryClientForConfigOrDie(server.config).ServerResourcesForGroupVersion(group.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, resource := range resources.APIResources {
-		if resource.Name == "postgresclusters" {
-			if !slices.Contains(resource.ShortNames, "pgc") || !slices.Contains(resource.Categories, "timonier") {
-				t.Errorf("short names %v, categories %v", resource.ShortNames, resource.Categories)
-			}
-			return
+func TestShortNamesAndCategories(t *testing.T) {
+	for _, kind := range []struct{ group, plural, short string }{
+		{"postgres.timonier.io", "postgresclusters", "pgc"}, {"platform.timonier.io", "platforms", "pgplat"},
+	} {
+		resources, err := discovery.NewDiscoveryClientForConfigOrDie(server.config).ServerResourcesForGroupVersion(kind.group + "/v1alpha1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(resources.APIResources, func(r metav1.APIResource) bool { return r.Name == kind.plural })
+		if at < 0 {
+			t.Fatalf("the API server does not list %s", kind.plural)
+		}
+		if listed := resources.APIResources[at]; !slices.Contains(listed.ShortNames, kind.short) || !slices.Contains(listed.Categories, "timonier") {
+			t.Errorf("%s: short names %v, categories %v", kind.plural, listed.ShortNames, listed.Categories)
 		}
 	}
-	t.Error("the API server does not list postgresclusters")
 }
 
 // TestColumns holds what `kubectl get pgc` shows, in this order.

@@ -2,5 +2,6 @@
 // holds for all of a Kubernetes cluster.
 //
 // +kubebuilder:object:generate=true
+// +kubebuilder:ac:generate=true
 // +groupName=platform.timonier.io
 package v1alpha1

@@ -10,7 +10,7 @@ const SingletonName = "default"
 // Platform holds what applies to every cluster that this operator runs. Without it the operator's built-in defaults apply.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:scope=Cluster,categories=timonier
+// +kubebuilder:resource:scope=Cluster,categories=timonier,shortName=pgplat
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'default'",message="metadata.name: there is one Platform, and its name is default"
 type Platform struct {

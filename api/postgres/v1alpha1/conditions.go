@@ -14,7 +14,7 @@ const (
 	ConditionDegraded = "Degraded"
 )
 
-// Reasons of conditions; an event has the reason of the condition that it tells of.
+// Reasons of conditions; an event has the reason of the condition that it tells of, or one of the last group.
 const (
 	// ReasonReady: all is as asked.
 	ReasonReady = "Ready"
@@ -78,4 +78,12 @@ const (
 	ReasonRetrying = "Retrying"
 	// ReasonForeignSystem: the identifier of the PostgreSQL system is not the one recorded.
 	ReasonForeignSystem = "ForeignSystem"
+)
+
+// Reasons of events alone: what was done or seen, and is no state.
+const (
+	// ReasonCertificates: a certificate or authority was made, renewed or repaired.
+	ReasonCertificates = "Certificates"
+	// ReasonLeaseIgnored: the content of the Lease cannot be read; it counts as absent until the leader writes its own again.
+	ReasonLeaseIgnored = "LeaseIgnored"
 )

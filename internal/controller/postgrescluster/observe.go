@@ -165,7 +165,7 @@ func (r *Reconciler) observeLease(ctx context.Context, s *scope) error {
 		s.observed.record = record
 	} else {
 		// The leader writes its own again; until then the content counts as absent.
-		s.note("the content of the Lease "+lease.Name+" is ignored: "+invalid.Error(), "LeaseIgnored")
+		s.note("the content of the Lease "+lease.Name+" is ignored: "+invalid.Error(), v1alpha1.ReasonLeaseIgnored)
 	}
 	return nil
 }

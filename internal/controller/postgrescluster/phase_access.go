@@ -55,7 +55,7 @@ func (r *Reconciler) grantAccess(ctx context.Context, s *scope) error {
 		r.granted.remember(key, grant{basis, s.now, report})
 	}
 	s.due(s.now.Add(grantEvery))
-	s.access = report
+	s.access = &report
 	return accessProblem(report)
 }
 

@@ -9,13 +9,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
 )
-
-// reasonCertificates of events about certificates.
-const reasonCertificates = "Certificates"
 
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;patch;delete
 
@@ -65,7 +63,7 @@ func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (
 	// What is damaged is left out of the state, and Plan repairs it.
 	state, damaged := authorityState(s, a.secret)
 	if damaged != nil {
-		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", a.secret, damaged), reasonCertificates)
+		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", a.secret, damaged), v1alpha1.ReasonCertificates)
 	}
 	id := pki.Identity{Kind: a.kind, Namespace: s.cluster.Namespace, Cluster: s.cluster.Name}
 	decision, err := pki.Plan(s.now, rand.Reader, a.policy, id, state, a.seen)
@@ -73,7 +71,7 @@ func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (
 		return pki.State{}, fmt.Errorf("planning the %s authority: %w", a.kind, err)
 	}
 	for _, text := range decision.Notes {
-		s.note(text, reasonCertificates)
+		s.note(text, v1alpha1.ReasonCertificates)
 	}
 	s.due(decision.NextCheck)
 	if !decision.Changed {
@@ -105,7 +103,7 @@ func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pk
 			return fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
 		}
 		if renewal.Reason != "" && leaf.into.Exists() {
-			s.note(fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason), reasonCertificates)
+			s.note(fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason), v1alpha1.ReasonCertificates)
 		}
 		*leaf.into = renewal.Leaf
 		s.due(renewal.Due)
@@ -168,7 +166,7 @@ func parseOrEmpty[T any](s *scope, name string, parse func(map[string][]byte) (T
 	if stored := s.observed.secrets[name]; stored != nil {
 		var err error
 		if content, err = parse(stored.Data); err != nil {
-			s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", name, err), reasonCertificates)
+			s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", name, err), v1alpha1.ReasonCertificates)
 		}
 	}
 	return content

@@ -59,9 +59,10 @@ func (r *Reconciler) ensureClaims(ctx context.Context, s *scope, name string) er
 		if s.observed.claims[*claim.Name] != nil {
 			continue
 		}
-		if err := r.mayCreateClaim(ctx, s, name); err != nil {
+		if err := r.checkStorageClasses(ctx, s); err != nil {
 			return err
 		}
+		s.tellOfLostVolume(name)
 		if err := r.applier().Apply(ctx, s.owner, claim); err != nil {
 			return err
 		}
@@ -69,20 +70,16 @@ func (r *Reconciler) ensureClaims(ctx context.Context, s *scope, name string) er
 	return nil
 }
 
-// mayCreateClaim tells why a missing volume is not made: the data of the only instance that has it must not be
-// answered with an empty volume.
-func (r *Reconciler) mayCreateClaim(ctx context.Context, s *scope, name string) error {
-	if err := r.checkStorageClasses(ctx, s); err != nil {
-		return err
-	}
+// tellOfLostVolume says that the volume of the instance that leads, or led last, is gone. An empty one is made all the same: an
+// instance whose volume is empty creates no system without the mark, which ensureLease withholds, and leads nothing; but it
+// can say what is missing (DataMissing), and is cloned where another instance comes to lead.
+func (s *scope) tellOfLostVolume(name string) {
 	if s.observed.record.Holder == name && s.leader() == "" {
 		s.note(fmt.Sprintf("the volume of %s, which holds the Lease, is gone: an empty one takes its place, that leads nothing", name), v1alpha1.ReasonDataMissing)
 	}
-	return nil
 }
 
-// labelPods keeps labels and annotations of running pods, under a field owner of its own: applying a pod's spec
-// again would be refused.
+// labelPods keeps labels and annotations of running pods. An instance that does not tell what it is has no role.
 func (r *Reconciler) labelPods(ctx context.Context, s *scope) error {
 	var failures error
 	for _, name := range sortedKeys(s.observed.pods) {
@@ -94,25 +91,12 @@ func (r *Reconciler) labelPods(ctx context.Context, s *scope) error {
 				role = "primary"
 			}
 		}
-		metadata := desired.PodMetadata(s.desired, name, role)
-		if isSubset(metadata.Labels, pod.Labels) && isSubset(metadata.Annotations, pod.Annotations) {
-			continue
-		}
-		err := r.Client.Apply(ctx, metadata, client.FieldOwner(fieldOwner+"-metadata"), client.ForceOwnership)
-		if client.IgnoreNotFound(err) != nil {
+		metadata := desired.PodMetadata(s.desired, name, role, pod.Annotations[naming.AnnotationPodHash])
+		if err := r.applier().Metadata(ctx, pod, metadata); client.IgnoreNotFound(err) != nil {
 			failures = errors.Join(failures, fmt.Errorf("labels of pod %s: %w", name, err))
 		}
 	}
 	return failures
-}
-
-func isSubset(want, have map[string]string) bool {
-	for key, value := range want {
-		if have[key] != value {
-			return false
-		}
-	}
-	return true
 }
 
 // podReady tells whether Kubernetes holds the pod for ready.

@@ -44,6 +44,7 @@ func (r *Reconciler) rollOut(ctx context.Context, s *scope) error {
 func (r *Reconciler) decideConfiguration(ctx context.Context, s *scope) (*instanceapi.Configuration, error) {
 	wanted := s.configuration()
 	var problem error
+	s.rejected = nil
 	if problems := configurationProblems(wanted); len(problems) > 0 {
 		problem = reconcile.Stalled(v1alpha1.ReasonInvalidSpec, "%s. The former values stay in force", joinProblems(problems))
 	} else if s.rejected = rejection(wanted, s.observed.instances, s.cluster.Status.RejectedParameters); s.rejected != nil {
@@ -188,6 +189,9 @@ func (r *Reconciler) restart(ctx context.Context, s *scope, name string, configu
 // when no node took them, there is nobody to ask.
 func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) error {
 	pod := s.observed.pods[name]
+	if s.withheld != nil {
+		return s.withheld
+	}
 	if s.checked == nil && postgresImage(pod) != s.image {
 		// checkImage has said why; its pod's end is an event.
 		return reconcile.Wait(0, v1alpha1.ReasonRolling, "%s is replaced when the image %s is known to hold PostgreSQL %s", name, s.image, s.cluster.Spec.Version)

@@ -82,6 +82,8 @@ func (r *Reconciler) growVolume(ctx context.Context, s *scope, claim *corev1.Per
 	if err := r.Client.Patch(ctx, patched, client.MergeFrom(claim), client.FieldOwner(fieldOwner)); err != nil {
 		return fmt.Errorf("growing volume %s: %w", claim.Name, err)
 	}
+	// What keepVolumes puts into its apply must not be the former size: the cache may know the new one by then.
+	s.observed.claims[claim.Name] = patched
 	s.note(fmt.Sprintf("volume %s is to grow from %s to %s", claim.Name, before.String(), size.String()), v1alpha1.ReasonGrowing)
 	return nil
 }

@@ -16,6 +16,7 @@ func (r *Reconciler) phases() []reconcile.Phase[*scope] {
 		{Name: "instances", Run: r.ensureInstances, Requires: []string{"certificates", "network", "permissions", "lease"}},
 		{Name: "metadata", Run: r.labelPods},
 		{Name: "manager", Run: r.replaceManagers},
+		{Name: "pull-secrets", Run: r.checkPullSecrets},
 		{Name: "image", Run: r.checkImage},
 		{Name: "rollout", Run: r.rollOut, Requires: []string{"instances"}},
 		{Name: "scale-down", Run: r.scaleDown, Requires: []string{"instances"}},

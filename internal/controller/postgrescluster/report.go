@@ -69,7 +69,9 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 	}
 	status.RejectedParameters = s.rejected
 	status.LoadBalancers = s.loadBalancers()
-	status.Roles, status.Databases = objectStatuses(s.access.Roles), objectStatuses(s.access.Databases)
+	if s.access != nil {
+		status.Roles, status.Databases = objectStatuses(s.access.Roles), objectStatuses(s.access.Databases)
+	}
 
 	reason, message := v1alpha1.ReasonReady, fmt.Sprintf("%s instances are ready", status.Summary.Instances)
 	if s.instancesWanted() == 0 {

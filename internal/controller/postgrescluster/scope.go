@@ -29,13 +29,17 @@ type scope struct {
 	image string
 
 	// found by phases, for the report.
-	access instanceapi.AccessReport
+	// access is nil where no leader was asked.
+	access *instanceapi.AccessReport
 	// verifiers of passwords, by role.
 	verifiers map[string]string
 	// sick is what keeps an instance from serving until a person acts; nil where nothing does.
-	sick     *reconcile.StalledError
+	sick *reconcile.StalledError
+	// rejected is what the status remembers, until the rollout has found out what is true now; nil for nothing.
 	rejected *v1alpha1.RejectedParameters
 	checked  *v1alpha1.ImageStatus
+	// withheld is why no pod is stopped for another one; nil where nothing speaks against it.
+	withheld error
 	// next is when something is due that no event tells of; zero for never.
 	next time.Time
 	// notes for people, that become events.

@@ -1,0 +1,44 @@
+package postgrescluster
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/reconcile"
+)
+
+func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
+	cluster := &v1alpha1.PostgresCluster{Spec: v1alpha1.PostgresClusterSpec{Version: "17"}, Status: v1alpha1.PostgresClusterStatus{
+		SystemIdentifier:   "7711010913629491224",
+		Image:              &v1alpha1.ImageStatus{Reference: "postgres:17", Version: "17.6"},
+		RejectedParameters: &v1alpha1.RejectedParameters{Revision: "a-b", Instance: "c-1", Message: "too much"},
+		Roles:              []v1alpha1.ObjectStatus{{Name: "app", State: "Failed", Message: "told"}},
+		Databases:          []v1alpha1.ObjectStatus{{Name: "app", State: "Unlisted", Message: "told"}},
+	}}
+	nothingSeen := newScope(cluster, time.Unix(0, 0))
+	after := nothingSeen.status(cluster.Status, reconcile.Verdict{})
+	for _, kept := range []struct{ was, is any }{
+		{cluster.Status.SystemIdentifier, after.SystemIdentifier}, {cluster.Status.Image, after.Image},
+		{cluster.Status.RejectedParameters, after.RejectedParameters},
+		{cluster.Status.Roles, after.Roles}, {cluster.Status.Databases, after.Databases},
+	} {
+		if diff := cmp.Diff(kept.was, kept.is); diff != "" {
+			t.Errorf("changed without a look (-was +is):\n%s", diff)
+		}
+	}
+
+	seen := newScope(cluster, time.Unix(0, 0))
+	seen.access = &instanceapi.AccessReport{Databases: []instanceapi.ObjectReport{{Name: "other", State: instanceapi.ObjectRefused, Message: "no"}}}
+	if _, problem := (&Reconciler{}).decideConfiguration(t.Context(), seen); problem != nil {
+		t.Fatal(problem)
+	}
+	after = seen.status(cluster.Status, reconcile.Verdict{})
+	want := []v1alpha1.ObjectStatus{{Name: "other", State: "Refused", Message: "no"}}
+	if after.RejectedParameters != nil || after.Roles != nil || !cmp.Equal(after.Databases, want) {
+		t.Errorf("what is true now does not take its place: %+v", after)
+	}
+}
