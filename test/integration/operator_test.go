@@ -32,19 +32,28 @@ import (
 // kubelet: its pods stay pending.
 func operatorRuns(t *testing.T) client.Client {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientscheme.AddToScheme, v1alpha1.AddToScheme, platformv1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	typed, err := client.New(server.config, client.Options{Scheme: scheme})
+	typed, err := client.New(server.config, client.Options{Scheme: kinds(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	operatorOnce(t, typed)
 	return typed
 }
+
+// kinds that tests handle as Go types.
+func kinds(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientscheme.AddToScheme, v1alpha1.AddToScheme, platformv1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return scheme
+}
+
+// operatorAccount is the operator's, with the rights of config/rbac.
+const operatorAccount = "system:serviceaccount:timonier-system:timonier-operator"
 
 // stopOperator ends the operator that runs, and waits for it; nil where none runs.
 var stopOperator func()
@@ -58,10 +67,10 @@ func operatorOnce(t *testing.T, typed client.Client) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{"role.yaml", "binding.yaml"} {
-		applyFile(t, filepath.Join(root, "config", "rbac", file))
+		applyFile(t, server.client, filepath.Join(root, "config", "rbac", file))
 	}
 	config := rest.CopyConfig(server.config)
-	config.Impersonate.UserName = "system:serviceaccount:timonier-system:timonier-operator"
+	config.Impersonate.UserName = operatorAccount
 	program := filepath.Join(t.TempDir(), "timonier-instance")
 	if err := os.WriteFile(program, []byte("no pod runs here"), 0o600); err != nil {
 		t.Fatal(err)
@@ -80,7 +89,7 @@ func operatorOnce(t *testing.T, typed client.Client) {
 	}()
 }
 
-func applyFile(t *testing.T, path string) {
+func applyFile(t *testing.T, c client.Client, path string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -90,7 +99,7 @@ func applyFile(t *testing.T, path string) {
 		if strings.TrimSpace(strings.TrimPrefix(document, "---")) == "" {
 			continue
 		}
-		if err := server.client.Create(t.Context(), object(t, strings.TrimPrefix(document, "---"))); err != nil {
+		if err := c.Create(t.Context(), object(t, strings.TrimPrefix(document, "---"))); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 	}

@@ -1,0 +1,120 @@
+//go:build integration
+
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// own is an API server for one test alone, where no operator of other tests is at work: a client and a file to reach it.
+func own(t *testing.T) (c client.Client, kubeconfig string) {
+	t.Helper()
+	environment := &envtest.Environment{BinaryAssetsDirectory: filepath.Join(root, ".local", "bin"),
+		CRDDirectoryPaths: []string{filepath.Join(root, "config", "crd")}, ErrorIfCRDPathMissing: true}
+	t.Cleanup(func() {
+		if err := environment.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	config, err := environment.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = client.New(config, client.Options{Scheme: kinds(t)}); err != nil {
+		t.Fatal(err)
+	}
+	access, err := clientcmd.Load(environment.KubeConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range access.AuthInfos {
+		user.Impersonate = operatorAccount
+	}
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*access, kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	return c, kubeconfig
+}
+
+// operatorProcess starts the operator as its image does; the function stops it as the kubelet does, and waits for it.
+func operatorProcess(t *testing.T, program, kubeconfig string) (stop func()) {
+	t.Helper()
+	process := exec.Command(program, "--manager-image=registry.example/timonier:test", "--manager-program="+program, //nolint:gosec // built by this test
+		"--workers=1", "--metrics-address=0", "--probe-address=0")
+	process.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	process.Stderr = os.Stderr
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if process.ProcessState == nil {
+			_ = process.Process.Kill()
+			_ = process.Wait() // it was killed
+		}
+	})
+	return func() {
+		if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := process.Wait(); err != nil {
+			t.Errorf("the operator did not end well: %v", err)
+		}
+	}
+}
+
+func TestOfTwoOperatorsOneWorksAndTheOtherTakesOver(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "timonier-operator")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/timonier-operator").CombinedOutput(); err != nil {
+		t.Fatalf("building the operator: %v\n%s", err, out)
+	}
+	c, kubeconfig := own(t)
+	for _, name := range []string{"shop", "timonier-system"} {
+		if err := c.Create(t.Context(), namespace(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"role.yaml", "binding.yaml"} {
+		applyFile(t, c, filepath.Join(root, "config", "rbac", file))
+	}
+	holder := func() string {
+		lease := &coordinationv1.Lease{}
+		if c.Get(t.Context(), client.ObjectKey{Namespace: "timonier-system", Name: "timonier-operator"}, lease) != nil || lease.Spec.HolderIdentity == nil {
+			return ""
+		}
+		return *lease.Spec.HolderIdentity
+	}
+
+	stopFirst := operatorProcess(t, program, kubeconfig)
+	eventually(t, "the first operator leads", func() bool { return holder() != "" })
+	first := holder()
+	stopSecond := operatorProcess(t, program, kubeconfig)
+	asked(t, c, "before", "instances: 1")
+	exists[corev1.Pod](t, c, naming.Instance("before", 1))
+	if now := holder(); now != first {
+		t.Errorf("the Lease of %s went to %s while both ran", first, now)
+	}
+
+	stopFirst()
+	eventually(t, "the second operator leads", func() bool { return holder() != "" && holder() != first })
+	asked(t, c, "after", "instances: 1")
+	exists[corev1.Pod](t, c, naming.Instance("after", 1))
+	edited(t, c, "before", func(p *v1alpha1.PostgresCluster) { p.Spec.Team = "of-the-second" })
+	stopSecond()
+	if now := holder(); now != "" {
+		t.Errorf("an operator that ended still holds the Lease: %s", now)
+	}
+}
