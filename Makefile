@@ -107,10 +107,10 @@ test-e2e: cluster-up images ## Test everything on the local cluster
 
 # What links Kubernetes itself is left to the compiler: linting it would compile Kubernetes a second time.
 lint: $(BIN)/golangci-lint ## Lint all modules and scripts
-	@$(SHARED) $(STEP) "linting the product" $(BIN)/golangci-lint run
-	@cd images && ../$(STEP) "linting images" $(BIN)/golangci-lint run
+	@$(SHARED) $(STEP) "linting the product" $(BIN)/golangci-lint run --allow-serial-runners
+	@cd images && ../$(STEP) "linting images" $(BIN)/golangci-lint run --allow-serial-runners
 	@cd dev/localcluster && $(SHARED) ../../$(STEP) "linting dev/localcluster" \
-		$(BIN)/golangci-lint run ./cmd/localcluster ./cmd/pause ./internal/... ./test/...
+		$(BIN)/golangci-lint run --allow-serial-runners ./cmd/localcluster ./cmd/pause ./internal/... ./test/...
 	@$(STEP) "linting scripts" shellcheck .ci/run hack/*.sh
 
 .PHONY: linter
