@@ -65,6 +65,9 @@ type Volume struct {
 	Members         []string
 }
 
+// reaches is how far its recovery comes; right only where PositionKnown.
+func (v Volume) reaches() Position { return Position{Term: v.Term, At: v.Position} }
+
 // Peer is what another instance told of itself.
 type Peer struct {
 	Volume Volume

@@ -149,8 +149,7 @@ func (o Observation) mostAdvanced() string {
 		ordinalA, _ := naming.Ordinal(o.Cluster, a)
 		ordinalB, _ := naming.Ordinal(o.Cluster, b)
 		return cmp.Or(
-			cmp.Compare(volumes[b].Term, volumes[a].Term),
-			cmp.Compare(volumes[b].Position, volumes[a].Position),
+			volumes[b].reaches().Compare(volumes[a].reaches()),
 			cmp.Compare(ordinalA, ordinalB),
 		)
 	})

@@ -1,0 +1,12 @@
+// Package sim is a world in which the election is tried: instances with a model of PostgreSQL, an API server that
+// keeps one Lease, and faults, all driven by one seed. It knows no time but steps, and nothing runs at the same time as
+// anything else: the same seed gives the same story.
+//
+//	wal.go       records, and what a copy of the data holds
+//	postgres.go  a server: commits that wait for standbys, as PostgreSQL really releases them
+//	stream.go    walsenders and walreceivers
+//	lease.go     the API server: updates that fail, land late, or whose answer is lost
+//
+// The model is never kinder than PostgreSQL: where a check of PostgreSQL is known to have a hole, the model has no check.
+// Its facts are those of PostgreSQL 15 and 17, and each has a test here that is named after it.
+package sim
