@@ -59,9 +59,10 @@ func TestAnEntryOfTheCatalogueReachesPodsAndAChangedOneIsRolled(t *testing.T) {
 		pod := &corev1.Pod{}
 		return c.Get(t.Context(), key("cat-1"), pod) == nil && pod.Spec.Containers[0].Image == first
 	})
-	if image := exists[v1alpha1.PostgresCluster](t, c, "cat").Status.Image; image == nil || image.Reference != first || image.Version != "15.9" {
-		t.Errorf("the status says %+v", image)
-	}
+	eventually(t, "the version that the image was found to hold", func() bool {
+		image := exists[v1alpha1.PostgresCluster](t, c, "cat").Status.Image
+		return image != nil && image.Reference == first && image.Version == "15.9"
+	})
 
 	changed := platform.DeepCopy()
 	changed.Spec.PostgresImages[0].Image = second
