@@ -157,7 +157,6 @@ func (r *Reconciler) applier() reconcile.Applier {
 func newScope(cluster *v1alpha1.PostgresCluster, now time.Time) *scope {
 	return &scope{
 		cluster: cluster, desired: desired.Of(cluster), now: now, verifiers: map[string]string{},
-		rejected: cluster.Status.RejectedParameters,
 		owner: reconcile.Owner{Kind: "PostgresCluster", Name: cluster.Name, UID: cluster.UID,
 			Survivors: "PersistentVolumeClaim", Label: naming.LabelCluster, Value: cluster.Name},
 	}

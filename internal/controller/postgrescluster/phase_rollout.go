@@ -44,7 +44,7 @@ func (r *Reconciler) rollOut(ctx context.Context, s *scope) error {
 func (r *Reconciler) decideConfiguration(ctx context.Context, s *scope) (*instanceapi.Configuration, error) {
 	wanted := s.configuration()
 	var problem error
-	s.rejected = nil
+	s.configured = true
 	if problems := configurationProblems(wanted); len(problems) > 0 {
 		problem = reconcile.Stalled(v1alpha1.ReasonInvalidSpec, "%s. The former values stay in force", joinProblems(problems))
 	} else if s.rejected = rejection(wanted, s.observed.instances, s.cluster.Status.RejectedParameters); s.rejected != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,9 +29,13 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcomes []reconcile.
 	verdict := reconcile.Judge(outcomes)
 	r.Metrics.outcomes(outcomes)
 	before := s.cluster.Status.DeepCopy()
-	status := s.status(*before, verdict)
+	status := s.status(*before.DeepCopy(), verdict)
 	if worthWriting(*before, status) || r.written.olderThan(client.ObjectKeyFromObject(s.cluster), s.now.Add(-positionsEvery)) {
-		if err := r.writeStatus(ctx, s.cluster, status); err != nil {
+		err := r.writeStatus(ctx, s.cluster, status)
+		if apierrors.IsConflict(err) {
+			before, status, err = r.writeStatusAnew(ctx, s, verdict)
+		}
+		if err != nil {
 			return ctrl.Result{}, err
 		}
 		r.written.set(client.ObjectKeyFromObject(s.cluster), s.now)
@@ -60,14 +65,18 @@ func requeueAfter(s *scope, verdict reconcile.Verdict) time.Duration {
 func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.Verdict) v1alpha1.PostgresClusterStatus {
 	generation := s.cluster.Generation
 	status.ObservedGeneration = generation
-	status.SystemIdentifier = s.system()
+	if system := s.system(); system != "" {
+		status.SystemIdentifier = system
+	}
 	status.Primary = s.leader()
 	status.Instances = s.instanceStatuses()
 	status.Summary.Instances = fmt.Sprintf("%d/%d", readyInstances(status.Instances), s.instancesWanted())
 	if s.checked != nil {
 		status.Image = s.checked
 	}
-	status.RejectedParameters = s.rejected
+	if s.configured {
+		status.RejectedParameters = s.rejected
+	}
 	status.LoadBalancers = s.loadBalancers()
 	if s.access != nil {
 		status.Roles, status.Databases = objectStatuses(s.access.Roles), objectStatuses(s.access.Databases)
@@ -149,8 +158,9 @@ func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresCl
 	return status
 }
 
-// writeStatus applies the whole status, so that what it does not hold any more goes. This controller is its only writer; UID
-// and version keep what was computed from a cluster that has changed since from taking back what was recorded meanwhile.
+// writeStatus applies the whole status, so that what it does not hold any more goes. This controller is its only writer. The UID
+// keeps it off a cluster of the same name that was made since; the resourceVersion keeps a status that was computed from an
+// old one, as the cache may give it, from taking away what was found out since: that is a conflict.
 func (r *Reconciler) writeStatus(ctx context.Context, cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) error {
 	content, err := json.Marshal(status)
 	if err != nil {
@@ -160,12 +170,27 @@ func (r *Reconciler) writeStatus(ctx context.Context, cluster *v1alpha1.Postgres
 	if err := json.Unmarshal(content, applied); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
-	want := applyconfiguration.PostgresCluster(cluster.Name, cluster.Namespace).WithUID(cluster.UID).WithResourceVersion(cluster.ResourceVersion).WithStatus(applied)
+	want := applyconfiguration.PostgresCluster(cluster.Name, cluster.Namespace).WithUID(cluster.UID).
+		WithResourceVersion(cluster.ResourceVersion).WithStatus(applied)
 	err = r.Client.Status().Apply(ctx, want, client.FieldOwner(fieldOwner), client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	return nil
+}
+
+// writeStatusAnew writes what this reconcile found out over the status as it is now.
+func (r *Reconciler) writeStatusAnew(ctx context.Context, s *scope, verdict reconcile.Verdict) (before *v1alpha1.PostgresClusterStatus, after v1alpha1.PostgresClusterStatus, err error) {
+	live := &v1alpha1.PostgresCluster{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.cluster), live); err != nil {
+		return &live.Status, after, client.IgnoreNotFound(err)
+	}
+	before, after = live.Status.DeepCopy(), s.status(*live.Status.DeepCopy(), verdict)
+	if live.UID != s.cluster.UID {
+		// One of the same name that was made since is looked at by itself.
+		return before, *before, nil
+	}
+	return before, after, r.writeStatus(ctx, live, after)
 }
 
 // reportUnobserved is the very first status: nothing was looked at yet, and it says so.
@@ -176,7 +201,15 @@ func (r *Reconciler) reportUnobserved(ctx context.Context, cluster *v1alpha1.Pos
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionUnknown,
 			Reason: v1alpha1.ReasonNotObserved, Message: "not looked at yet", ObservedGeneration: cluster.Generation})
 	}
-	return r.writeStatus(ctx, cluster, status)
+	// What was written in between is an event that brings us back.
+	return ignoreConflict(r.writeStatus(ctx, cluster, status))
+}
+
+func ignoreConflict(err error) error {
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
 
 func (r *Reconciler) reportDeleting(ctx context.Context, cluster *v1alpha1.PostgresCluster) error {
@@ -187,5 +220,6 @@ func (r *Reconciler) reportDeleting(ctx context.Context, cluster *v1alpha1.Postg
 	if !worthWriting(cluster.Status, status) {
 		return nil
 	}
-	return r.writeStatus(ctx, cluster, status)
+	// What was written in between is an event that brings us back.
+	return ignoreConflict(r.writeStatus(ctx, cluster, status))
 }

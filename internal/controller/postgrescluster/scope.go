@@ -35,9 +35,10 @@ type scope struct {
 	verifiers map[string]string
 	// sick is what keeps an instance from serving until a person acts; nil where nothing does.
 	sick *reconcile.StalledError
-	// rejected is what the status remembers, until the rollout has found out what is true now; nil for nothing.
-	rejected *v1alpha1.RejectedParameters
-	checked  *v1alpha1.ImageStatus
+	// rejected counts once configured says that the rollout has looked; nil for nothing.
+	configured bool
+	rejected   *v1alpha1.RejectedParameters
+	checked    *v1alpha1.ImageStatus
 	// withheld is why no pod is stopped for another one; nil where nothing speaks against it.
 	withheld error
 	// next is when something is due that no event tells of; zero for never.
