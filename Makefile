@@ -16,6 +16,9 @@ REGISTRY   ?=
 # What `make undeploy` may remove beside the operator: nothing, unless it is told so in full.
 CONFIRM    ?=
 NODES      ?= 3
+# How many worlds `make test-sim` tries.
+SEEDS      ?= 20000
+SEED       ?=
 
 MODULE  := github.com/timonier-io/timonier
 MODULES := . dev/localcluster images hack/tools
@@ -82,12 +85,15 @@ undeploy: ## Remove the operator; clusters go on. CONFIRM=delete-all-clusters re
 
 ##@ Check
 
-.PHONY: test test-unit test-integration test-images test-instance test-localcluster test-e2e lint verify generate bench-create
+.PHONY: test test-unit test-sim test-integration test-images test-instance test-localcluster test-e2e lint verify generate bench-create
 test: prerequisites ## Run every test and the linter, cheapest first, each with its time
 	@hack/test.sh
 
 test-unit: ## Run the fast tests, with the race detector
 	@CGO_ENABLED=1 go test -race -shuffle=on ./...
+
+test-sim: ## Try the protocol of failover in thousands of worlds (SEEDS=n; SEED=n tells the story of one)
+	@$(SHARED) go test -tags sim -count 1 -v ./internal/sim -args -seeds $(SEEDS) $(if $(SEED),-seed $(SEED)) | grep -vE '^=== RUN'
 
 test-integration: localcluster ## Test the API against a real API server and etcd
 	@$(SHARED) go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...

@@ -7,6 +7,7 @@ set -uo pipefail
 stages=(
 	"verify lint"
 	"test-unit unit"
+	"test-sim simulation"
 	"linter builds"
 	"lint lint"
 	"build builds"
@@ -19,7 +20,7 @@ stages=(
 	"test-localcluster faults"
 	"test-e2e e2e"
 )
-declare -A budget=([builds]=25 [lint]=5 [unit]=3 [integration]=5 [e2e]=12 [faults]=12) used=() stage_time=()
+declare -A budget=([builds]=25 [lint]=5 [unit]=3 [simulation]=3 [integration]=5 [e2e]=12 [faults]=12) used=() stage_time=()
 mkdir -p .local
 log=.local/test.log
 : >"$log"

@@ -266,3 +266,21 @@ func TestNoObservationLetsAnEmptyVolumeLead(t *testing.T) {
 		}
 	}
 }
+
+func TestACopyOnATimelineThatTheHistoryLeavesOutHasDiverged(t *testing.T) {
+	record := Record{Timeline: 4, History: []Fork{{Term: 2, Timeline: 2, At: "0/10"}, {Term: 4, Timeline: 4, At: "0/30"}}}
+	for _, c := range []struct {
+		timeline int64
+		position postgres.LSN
+		want     bool
+	}{
+		{4, 0x99, false}, {2, 0x30, false}, {2, 0x31, true},
+		{3, 0x20, true}, {3, 0x30, true}, // somebody began it, and nobody followed
+		{1, 0x10, false}, {1, 0x11, true}, // further back than the history reaches
+		{5, 0x20, true},
+	} {
+		if got := Diverged(record, c.timeline, c.position); got != c.want {
+			t.Errorf("timeline %d at %s: %t", c.timeline, c.position, got)
+		}
+	}
+}

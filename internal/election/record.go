@@ -6,6 +6,7 @@
 //	lease.go    how that content is written into a Lease, with its checksum
 //	quorum.go   who must have flushed a commit, and how that may change
 //	vote.go     who may take the Lease from a leader
+//	steps*.go   what a member does next, one primitive step at a time
 //	observe.go  what a decision is made from, and what it says
 //	decide.go   the decision: a list of named rules, the first that applies counts
 //	rules_*.go  the rules, by situation

@@ -135,17 +135,23 @@ func othersFollowTheHolder(o Observation, record Record) *Decision {
 	return &Decision{Action: Clone, Message: "the volume is empty; cloning from " + record.Holder}
 }
 
-// Diverged tells whether data that reaches position on a timeline is off the leader's history. Where the history does not reach back
+// Diverged tells whether data that reaches position on a timeline is off the leader's history: beyond the fork of the next one, or on
+// a timeline that the history leaves out, which a leader began that nobody followed. Where the history does not reach back
 // far enough to tell, it is not: PostgreSQL refuses to stream to such a copy.
 func Diverged(record Record, timeline int64, position postgres.LSN) bool {
 	if timeline > record.Timeline {
 		return true
 	}
 	var next *Fork
+	reachesBack, known := false, false
 	for i, fork := range record.History {
+		reachesBack, known = reachesBack || fork.Timeline < timeline, known || fork.Timeline == timeline
 		if fork.Timeline > timeline && (next == nil || fork.Timeline < next.Timeline) {
 			next = &record.History[i]
 		}
+	}
+	if reachesBack && !known {
+		return true
 	}
 	if next == nil {
 		return false

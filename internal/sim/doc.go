@@ -5,6 +5,8 @@
 //	wal.go       records, and what a copy of the data holds
 //	postgres.go  a server: commits that wait for standbys, as PostgreSQL really releases them
 //	stream.go    walsenders and walreceivers
+//	world.go     the world: who moves next, faults, and what must never be missing
+//	node.go      an instance: it carries out one step of package election after another
 //	lease.go     the API server: updates that fail, land late, or whose answer is lost
 //
 // The model is never kinder than PostgreSQL: where a check of PostgreSQL is known to have a hole, the model has no check.

@@ -65,7 +65,7 @@ func (s *Server) Replay() bool {
 	return true
 }
 
-// Consistent: recovery has come far enough for the data to make sense.
+// Consistent tells that recovery has come far enough for the data to make sense.
 func (s *Server) Consistent() bool { return s.Replayed >= s.Data.ConsistentAt }
 
 // EndRecovery is a promotion, up to where it writes its first record on the new timeline. standby.signal is gone before pg_control

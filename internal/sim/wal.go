@@ -38,11 +38,6 @@ func (d *Data) LosePower() {
 	d.Unsynced = 0
 }
 
-// Clone is a base backup of it: complete up to now, consistent once that is replayed.
-func (d *Data) Clone() *Data {
-	return &Data{WAL: slices.Clone(d.WAL), Timeline: d.Timeline, StandbySignal: true, ConsistentAt: len(d.WAL), Setting: d.Setting.copy()}
-}
-
 // LastTimeline is that of the last record, 0 for none.
 func (d *Data) LastTimeline() int64 {
 	if len(d.WAL) == 0 {
