@@ -14,7 +14,7 @@ func (w *World) member(nd *node) election.Member {
 	m := election.Member{
 		Self: nd.name, Incarnation: nd.incarnation, Lease: nd.lease, Fresh: nd.fresh, Settled: nd.lease.Revision > nd.unsettled, Promise: nd.promise, Told: nd.told,
 		ControlTimeline: nd.data.Timeline, Timeline: nd.data.LastTimeline(), AttachedTo: nd.follows, Attached: nd.follows != "",
-		Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(3), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
+		Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
 		Flushed: map[string]postgres.LSN{},
 	}
 	for _, vote := range nd.votes {
