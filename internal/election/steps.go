@@ -1,8 +1,6 @@
 package election
 
-import (
-	"github.com/timonier-io/timonier/internal/postgres"
-)
+import "github.com/timonier-io/timonier/internal/postgres"
 
 // Step is the one primitive thing that a member does next. Its order is the protocol: nothing here relies on two steps
 // being done together.

@@ -76,8 +76,7 @@ func gateLeadsToTheHolderOnly(m Member) *Step {
 	return &Step{Verb: Detach}
 }
 
-// divergedCopyIsMended: rewound, so that it keeps what was acknowledged; or copied anew once it is no member, since somebody might need
-// it before.
+// divergedCopyIsMended: rewound, so that it keeps what was acknowledged, and its incarnation with it.
 func divergedCopyIsMended(m Member) *Step {
 	if m.Attached || m.Lease.Holder == "" || m.holds() || !m.Replayed || !Diverged(m.Lease, m.Timeline, m.Position.At) {
 		return nil

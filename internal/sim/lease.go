@@ -45,14 +45,6 @@ func (a *API) Create(record election.Record) {
 	}
 }
 
-// Delete the Lease, as somebody may.
-func (a *API) Delete() { a.versions = append(a.versions, version{}) }
-
-// Restore brings a former version back, as a restored etcd does. Versions go on counting.
-func (a *API) Restore(choose func(n int) int) {
-	a.versions = append(a.versions, a.versions[choose(len(a.versions))])
-}
-
 // Update writes a record over the version that it was made from; false where another one came before.
 func (a *API) Update(from int, record election.Record) bool {
 	if from != len(a.versions)-1 || !a.versions[from].exists {

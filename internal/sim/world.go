@@ -19,7 +19,6 @@ type World struct {
 
 	writers   int
 	values    int
-	copies    int
 	commits   []*Commit
 	healed    bool
 	shown     []shown
@@ -82,9 +81,8 @@ func NewWorld(seed uint64, n int, rules Rules) *World {
 		Quorum:  election.Quorum{Mode: election.ModeQuorum, Members: map[string]string{}, Required: n/2 + 1},
 		History: []election.Fork{{Term: 1, Timeline: 1, At: "0/0"}}}
 	for i := range n {
-		w.copies++
 		nd := &node{name: fmt.Sprintf("i%d", i+1), data: &Data{WAL: []Record{{Timeline: 1}}, Timeline: 1, StandbySignal: i > 0}, votes: map[string]election.Vote{}, terms: map[int64]int64{1: 1}, up: true}
-		nd.incarnation = fmt.Sprintf("%s.%d", nd.name, w.copies)
+		nd.incarnation = fmt.Sprintf("%s.%d", nd.name, i+1)
 		record.Quorum.Members[nd.incarnation] = nd.name
 		w.nodes = append(w.nodes, nd)
 	}
