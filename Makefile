@@ -17,8 +17,14 @@ REGISTRY   ?=
 CONFIRM    ?=
 NODES      ?= 3
 # How many worlds `make test-sim` tries.
-SEEDS      ?= 20000
+SEEDS      ?= 8000
 SEED       ?=
+# How long `make soak` goes on, how long each hardship lasts, and what `make bench-ha` and `make test-faults` are to do.
+SOAK       ?=
+STEADY     ?=
+FAULT      ?=
+RUNS       ?=
+FAULTS_RUN ?=
 
 MODULE  := github.com/timonier-io/timonier
 MODULES := . dev/localcluster images hack/tools
@@ -29,7 +35,7 @@ SHARED  := CGO_ENABLED=0 GOFLAGS=-trimpath
 
 # kubectl, and the programs that tests of the API start, are built here; a kubectl of the machine's goes first.
 export PATH := $(PATH):$(BIN)
-export KUBECONFIG VERSION REGISTRY CONFIRM NODES
+export KUBECONFIG VERSION REGISTRY CONFIRM NODES SOAK SEED FAULT FAULTS_RUN RUNS STEADY
 
 .PHONY: help
 help: ## List what can be made
@@ -52,10 +58,11 @@ cluster-down: ## Remove that Kubernetes with all its data
 ##@ Build
 
 .PHONY: build localcluster imagebuild images image-timonier image-postgres
-build: ## Compile operator and instance manager, static, to .local/bin/linux
+build: ## Compile operator, instance manager and the plug-in of kubectl, static, to .local/bin/linux
 	@for program in $$(ls cmd); do \
 		$(SHARED) $(STEP) "compiling $$program" go build -ldflags '$(LDFLAGS)' -o $(BIN)/linux/$$program ./cmd/$$program; \
 	done
+	@ln -sf linux/kubectl-timonier $(BIN)/kubectl-timonier
 
 localcluster: ## Compile the local Kubernetes (the first time takes about ten minutes)
 	@$(STEP) "compiling the local Kubernetes" $(MAKE) -C dev/localcluster build
@@ -85,7 +92,7 @@ undeploy: ## Remove the operator; clusters go on. CONFIRM=delete-all-clusters re
 
 ##@ Check
 
-.PHONY: test test-unit test-sim test-integration test-images test-instance test-localcluster test-e2e lint verify generate bench-create
+.PHONY: test test-unit test-sim test-integration test-images test-instance test-localcluster test-e2e test-faults soak lint verify generate bench-create bench-ha
 test: prerequisites ## Run every test and the linter, cheapest first, each with its time
 	@hack/test.sh
 
@@ -100,7 +107,7 @@ test-integration: localcluster ## Test the API against a real API server and etc
 
 test-instance: localcluster ## Test the instance manager against real PostgreSQL, from the image's root file system
 	@[ -d $(IMAGES)/postgres.rootfs ] || $(MAKE) image-postgres
-	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -parallel 4 -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/...
+	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -parallel 4 -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/... ./test/workload/... ./test/facts/...
 
 test-images: ## Test what the images hold, and their Dockerfiles
 	@$(MAKE) -C images test
@@ -110,6 +117,12 @@ test-localcluster: localcluster ## Test the local Kubernetes and its faults; tak
 
 test-e2e: cluster-up images ## Test everything on the local cluster
 	@hack/e2e.sh
+
+test-faults: cluster-up images ## Break clusters on the local Kubernetes in every way, with clients writing (FAULTS_RUN=regexp; STEADY=duration)
+	@hack/faults.sh test
+
+soak: cluster-up images ## The same at random, two faults at once too, for SOAK=duration, from SEED=n; summary in .local/soak.json
+	@hack/faults.sh soak
 
 # What links Kubernetes itself is left to the compiler: linting it would compile Kubernetes a second time.
 lint: $(BIN)/golangci-lint ## Lint all modules and scripts
@@ -133,6 +146,9 @@ generate: ## Write generated code, CRDs, RBAC and reference pages
 
 bench-create: cluster-up images ## Measure how long clusters take to be created, to bench/create.json
 	@hack/bench-create.sh
+
+bench-ha: cluster-up images ## Measure how long writes are away after each fault, or FAULT=name, RUNS=n times, to bench/ha.json
+	@hack/faults.sh bench
 
 .PHONY: prerequisites
 prerequisites:

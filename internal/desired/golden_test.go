@@ -58,9 +58,12 @@ func large() Cluster {
 
 func TestObjectsAreAsTheirGoldenFiles(t *testing.T) {
 	in := PodInput{Instance: "demo-1", PostgresImage: "postgres:17", ManagerImage: "timonier:1"}
+	zones := in
+	zones.PreferZones = true
 	for name, object := range map[string]any{
 		"pod-small":       Pod(small(), in),
 		"pod-large":       Pod(large(), in),
+		"pod-zones":       Pod(small(), zones),
 		"pod-image-check": ImageCheckPod(large(), in),
 		"pod-metadata":    PodMetadata(large(), "demo-1", "primary", "0123456789abcdef"),
 		"volumes-small":   VolumeClaims(small(), "demo-1", ""),
@@ -111,6 +114,14 @@ func TestPodHashTellsWhatReplacesAPod(t *testing.T) {
 	manager.ManagerImage = "timonier:2"
 	if hash(small(), manager) != base {
 		t.Error("another operator replaces pods: an upgrade of the operator would restart every database")
+	}
+	zones := in
+	zones.PreferZones = true
+	if hash(small(), zones) != base {
+		t.Error("the preference for other zones replaces pods")
+	}
+	if one := Pod(large(), zones).Spec.Affinity.PodAntiAffinity; len(one.PreferredDuringSchedulingIgnoredDuringExecution) != 0 {
+		t.Errorf("a person has said what keeps instances apart, and is not heard: %+v", one)
 	}
 	labelled := small()
 	labelled.Spec.Metadata.Labels = map[string]string{"a": "b"}

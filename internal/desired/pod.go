@@ -51,11 +51,17 @@ type PodInput struct {
 	// ManagerImage is the operator's own image, from which the instance manager is copied. It is left out of the hash:
 	// a running instance manager replaces itself.
 	ManagerImage string
+	// PreferZones that no other instance is in. It is left out of the hash too: it counts when a pod is made, and is no reason to
+	// make it again.
+	PreferZones bool
 }
 
 // Pod of an instance. Its annotation naming.AnnotationPodHash tells whether a running pod still is what is wanted.
 func Pod(c Cluster, in PodInput) *corev1ac.PodApplyConfiguration {
 	spec := c.podSpec(in)
+	if in.PreferZones {
+		c.preferZones(spec)
+	}
 	return corev1ac.Pod(in.Instance, c.Namespace).
 		WithLabels(c.labels(map[string]string{
 			naming.LabelInstance:  in.Instance,

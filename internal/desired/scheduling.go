@@ -61,6 +61,26 @@ func (c Cluster) antiAffinity() *corev1ac.PodAntiAffinityApplyConfiguration {
 	}
 }
 
+// zoneWeight of the preference for zones of their own: below that for nodes.
+const zoneWeight = 50
+
+// preferZones adds that instances prefer zones of their own, unless a person has said what keeps them apart.
+func (c Cluster) preferZones(spec *corev1ac.PodSpecApplyConfiguration) {
+	apart := c.Spec.Scheduling.AntiAffinity
+	if apart.Type == v1alpha1.AntiAffinityDisabled || apart.TopologyKey == corev1.LabelTopologyZone {
+		return
+	}
+	if spec.Affinity == nil {
+		spec.WithAffinity(corev1ac.Affinity())
+	}
+	if spec.Affinity.PodAntiAffinity == nil {
+		spec.Affinity.WithPodAntiAffinity(corev1ac.PodAntiAffinity())
+	}
+	spec.Affinity.PodAntiAffinity.WithPreferredDuringSchedulingIgnoredDuringExecution(
+		corev1ac.WeightedPodAffinityTerm().WithWeight(zoneWeight).WithPodAffinityTerm(
+			corev1ac.PodAffinityTerm().WithTopologyKey(corev1.LabelTopologyZone).WithLabelSelector(labelSelector(instanceSelector(c.Name)))))
+}
+
 // as turns an object of the API into the apply configuration of the same JSON shape, which Kubernetes
 // generates for every type but does not convert.
 func as[To any](from any) *To {

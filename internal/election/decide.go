@@ -6,7 +6,7 @@ import "github.com/timonier-io/timonier/internal/instanceapi"
 type rule struct {
 	name string
 	// decide is a function of the observation alone; record is the Lease's content as far as it counts.
-	decide func(o Observation, record Record) *Decision
+	decide func(o Observation, record Record) *Step
 }
 
 // rules in the order in which they are asked. The last one always decides.
@@ -18,10 +18,9 @@ var rules = []rule{
 	{"foreign_system_is_not_touched", foreignSystemIsNotTouched},
 	{"only_marked_instance_creates_a_system", onlyMarkedInstanceCreatesASystem},
 	{"holder_without_its_data_leads_nothing", holderWithoutItsDataLeadsNothing},
-	{"holder_starts_only_on_the_leases_timeline", holderStartsOnlyOnTheLeasesTimeline},
 	{"later_data_is_kept", laterDataIsKept},
-	{"diverged_copy_is_cloned_again", divergedCopyIsClonedAgain},
-	{"others_follow_the_holder", othersFollowTheHolder},
+	{"empty_volume_is_cloned_into", emptyVolumeIsClonedInto},
+	{"member_takes_its_next_step", memberTakesItsNextStep},
 	{"living_leader_writes_its_own_record", livingLeaderWritesItsOwnRecord},
 	{"all_volumes_must_report", allVolumesMustReport},
 	{"system_that_exists_nowhere_needs_the_mark", systemThatExistsNowhereNeedsTheMark},
@@ -31,17 +30,19 @@ var rules = []rule{
 	{"most_advanced_leads", mostAdvancedLeads},
 }
 
-// Decide what this instance is to do now. It holds no state: the same observation gives the same decision.
-func Decide(o Observation) Decision {
+// Decide what this instance is to do now. It holds no state: the same observation gives the same step.
+func Decide(o Observation) Step {
 	record := o.counting()
 	for _, rule := range rules {
-		if decision := rule.decide(o, record); decision != nil {
-			decision.Rule = rule.name
-			return *decision
+		if step := rule.decide(o, record); step != nil {
+			if step.Rule == "" {
+				step.Rule = rule.name
+			}
+			return *step
 		}
 	}
 	// mostAdvancedLeads decides always; this is for a list that somebody cut short.
-	return Decision{Action: Keep, Rule: "none"}
+	return Step{Verb: Rest, Rule: "none"}
 }
 
 // counting is the Lease's content as far as it counts: nothing where it was edited by hand, or is older than what
@@ -68,6 +69,6 @@ func (o Observation) anybodyHasData() bool {
 	return o.Own.EverInitialised
 }
 
-func wait(reason instanceapi.WaitReason, message string) *Decision {
-	return &Decision{Action: Wait, WaitReason: reason, Message: message}
+func wait(reason instanceapi.WaitReason, message string) *Step {
+	return &Step{Verb: Wait, WaitReason: reason, Message: message}
 }

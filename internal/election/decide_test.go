@@ -66,11 +66,20 @@ func asSecond(o *Observation) {
 	o.Peers = map[string]Peer{"shop-1": {Volume: own}}
 }
 
-func running(r Running) func(*Observation) { return func(o *Observation) { o.Running = r } }
+func follows(o *Observation) { o.Running = RunningAsStandby }
 
 func leads(o *Observation) {
 	led := published.Copy()
 	o.Running, o.Led = RunningAsPrimary, &led
+}
+
+// memberOf is what the instance of an observation sees of itself: all is replayed and in force.
+func memberOf(o Observation) Member {
+	return Member{
+		Self: o.Self, Incarnation: o.Own.Incarnation, Fresh: true, Settled: true, Told: o.Lease.Record.Quorum, Running: o.Running,
+		ControlTimeline: o.Own.Timeline, Timeline: o.Own.Timeline, Replayed: true, Consistent: true, Position: o.Own.reaches(), Effective: true,
+		Wanted: o.Lease.Record.Quorum,
+	}
 }
 
 func TestDecide(t *testing.T) {
@@ -78,35 +87,35 @@ func TestDecide(t *testing.T) {
 		name   string
 		from   func() Observation
 		change func(*Observation)
-		action Action
+		verb   Verb
 		rule   string
 		reason instanceapi.WaitReason
 		says   string
 	}{
-		{"an API that does not answer lets a standby go on", held, all(running(RunningAsStandby), func(o *Observation) { o.Lease = Lease{} }),
-			Keep, "unreadable_lease_changes_nothing", "", ""},
+		{"an API that does not answer lets a standby go on", held, all(follows, func(o *Observation) { o.Lease = Lease{} }),
+			Rest, "unreadable_lease_changes_nothing", "", ""},
 		{"an API that does not answer lets a leader go on", held, all(leads, func(o *Observation) { o.Lease = Lease{} }),
-			Keep, "unreadable_lease_changes_nothing", "", ""},
+			Rest, "unreadable_lease_changes_nothing", "", ""},
 		{"an API that does not answer lets nothing be started", held, func(o *Observation) { o.Lease = Lease{} },
 			Wait, "unreadable_lease_changes_nothing", instanceapi.WaitLease, "Kubernetes API"},
 		{"a Lease that does not exist is made by the operator alone", held, func(o *Observation) { o.Lease = Lease{Readable: true} },
 			Wait, "absent_lease_is_the_operators", instanceapi.WaitLease, "operator"},
 		{"a leader goes on without a Lease", held, all(leads, func(o *Observation) { o.Lease = Lease{Readable: true} }),
-			Keep, "absent_lease_is_the_operators", "", ""},
+			Rest, "absent_lease_is_the_operators", "", ""},
 
 		{"a leader writes an emptied Lease again", held, all(leads, func(o *Observation) { o.Lease.Record = Record{} }),
-			Republish, "leader_writes_its_record_again", "", ""},
+			WriteLease, "leader_writes_its_record_again", "", ""},
 		{"a leader writes an edited Lease again", held, all(leads, func(o *Observation) { o.Lease.Edited, o.Lease.Record = true, Record{} }),
-			Republish, "leader_writes_its_record_again", "", ""},
+			WriteLease, "leader_writes_its_record_again", "", ""},
 		{"a leader ignores a Lease that went back, whoever it names", held, all(leads, func(o *Observation) {
 			o.Lease.Record.Revision, o.Lease.Record.Holder = 10, "shop-2"
-		}), Republish, "leader_writes_its_record_again", "", ""},
+		}), WriteLease, "leader_writes_its_record_again", "", ""},
 		{"a leader that reads another holder stops at once", held, all(leads, func(o *Observation) {
 			o.Lease.Record.Revision, o.Lease.Record.Holder, o.Lease.Record.Term = 71, "shop-2", 4
-		}), StopAtOnce, "one_primary_at_a_time", "", "shop-2"},
+		}), Stop, "one_primary_at_a_time", "", "shop-2"},
 		{"a leader whose copy of the data is another stops at once", held, all(leads, func(o *Observation) { o.Own.Incarnation = "a2" }),
-			StopAtOnce, "one_primary_at_a_time", "", ""},
-		{"a leader that holds the Lease leads", held, leads, Lead, "holder_starts_only_on_the_leases_timeline", "", ""},
+			Stop, "one_primary_at_a_time", "", ""},
+		{"a leader that holds the Lease leads", held, leads, OpenDoor, "door_opens_behind_the_barrier", "", ""},
 
 		{"another system's volume is not touched", held, func(o *Observation) { o.Own.System = "9999" },
 			Wait, "foreign_system_is_not_touched", instanceapi.WaitForeignSystem, "9999"},
@@ -134,19 +143,23 @@ func TestDecide(t *testing.T) {
 		{"half a clone does not make a holder whole", held, func(o *Observation) {
 			o.Own, o.Unfinished, o.UnfinishedClone = Volume{EverInitialised: true, System: "7711", Incarnation: "a2"}, "7711", true
 		}, Wait, "holder_without_its_data_leads_nothing", instanceapi.WaitDataMissing, ""},
-		{"a holder on the Lease's timeline starts in place", held, func(*Observation) {}, Lead, "holder_starts_only_on_the_leases_timeline", "", ""},
+		{"a holder on the Lease's timeline starts in place", held, func(*Observation) {}, StartPrimary, "holder_promotes_to_the_leases_timeline", "", ""},
 		{"a holder on an older timeline promotes first", held, func(o *Observation) { o.Own.Timeline = 1 },
-			Promote, "holder_starts_only_on_the_leases_timeline", "", "timeline 1"},
+			StartStandby, "holder_promotes_to_the_leases_timeline", "", ""},
 
-		{"a standby follows the holder", held, asSecond, Follow, "others_follow_the_holder", "", ""},
-		{"an empty volume is cloned", held, all(asSecond, func(o *Observation) { o.Own = empty }), Clone, "others_follow_the_holder", "", ""},
+		{"a standby follows the holder", held, all(asSecond, follows), Attach, "others_follow", "", ""},
+		{"an empty volume is cloned", held, all(asSecond, func(o *Observation) { o.Own = empty }), Clone, "empty_volume_is_cloned_into", "", ""},
 		{"a clone that was complete is put into its place", held, all(asSecond, func(o *Observation) {
 			o.Own, o.Unfinished, o.UnfinishedClone = Volume{EverInitialised: true, System: "7711"}, "7711", true
-		}), Finish, "others_follow_the_holder", "", ""},
-		{"a copy beyond the fork is cloned again", held, all(asSecond, func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000001") }),
-			Clone, "diverged_copy_is_cloned_again", "", ""},
-		{"a copy up to the fork follows", held, all(asSecond, func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000000") }),
-			Follow, "others_follow_the_holder", "", ""},
+		}), Finish, "empty_volume_is_cloned_into", "", ""},
+		{"a copy beyond the fork is mended", held, all(asSecond, follows, func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000001") }),
+			Rewind, "diverged_copy_is_mended", "", ""},
+		{"a copy up to the fork follows", held, all(asSecond, follows, func(o *Observation) { o.Own = volume("b1", 1, 1, "0/5000000") }),
+			Attach, "others_follow", "", ""},
+		{"an empty volume waits while nobody leads", held, all(asSecond, func(o *Observation) { o.Own, o.Lease.Record.Holder = empty, "" }),
+			Wait, "empty_volume_is_cloned_into", instanceapi.WaitLeader, "nobody leads"},
+		{"a member goes on by what it read last while the API does not answer", held, all(asSecond, func(o *Observation) { o.Lease.Readable = false }),
+			StartStandby, "server_runs", "", ""},
 		{"a copy on a later timeline than the Lease's is kept for a person to look at", held, all(asSecond, func(o *Observation) { o.Own = volume("b1", 1, 9, "0/1") }),
 			Wait, "later_data_is_kept", instanceapi.WaitLaterData, "Nothing is followed, cloned or deleted"},
 		{"a copy that has seen a later term than the Lease's is kept too", held, all(asSecond, func(o *Observation) { o.Own.HighestTerm = 9 }),
@@ -169,10 +182,10 @@ func TestDecide(t *testing.T) {
 		{"a new instance has nothing to lose", orphaned, func(o *Observation) {
 			o.Instances = append(o.Instances, "shop-3")
 			o.Peers["shop-3"] = Peer{Volume: empty}
-		}, Take, "most_advanced_leads", "", ""},
+		}, WriteLease, "most_advanced_leads", "", ""},
 		{"an instance that was scaled away is not needed", orphaned, func(o *Observation) {
 			o.Instances, o.Own.Members, o.Peers = []string{"shop-1"}, []string{"shop-1"}, nil
-		}, Take, "most_advanced_leads", "", ""},
+		}, WriteLease, "most_advanced_leads", "", ""},
 		{"where nothing ever was the operator sets the mark again", orphaned, func(o *Observation) { o.Own, o.Peers = empty, map[string]Peer{"shop-2": {}} },
 			Wait, "system_that_exists_nowhere_needs_the_mark", instanceapi.WaitVolumes, "bootstrap mark"},
 		{"two systems are left alone", orphaned, second(func() Volume {
@@ -182,32 +195,33 @@ func TestDecide(t *testing.T) {
 		}()), Wait, "one_system_only", instanceapi.WaitForeignSystem, "7711, 9999"},
 		{"a leader that lives writes its own record", orphaned, func(o *Observation) { o.Peers["shop-2"] = Peer{Leads: true} },
 			Wait, "living_leader_writes_its_own_record", instanceapi.WaitLeader, "shop-2"},
-		{"a position that is not known is measured", orphaned, func(o *Observation) { o.Own.PositionKnown = false }, Measure, "position_must_be_known", "", ""},
+		{"a position that is not known is measured", orphaned, func(o *Observation) { o.Own.PositionKnown = false }, StartStandby, "position_must_be_known", "", ""},
 		{"a peer that still measures is waited for", orphaned, second(func() Volume {
 			v := volume("b1", 3, 4, "0/6000000")
 			v.PositionKnown = false
 			return v
 		}()), Wait, "position_must_be_known", instanceapi.WaitVolumes, "shop-2"},
-		{"a standby that runs goes on while others are waited for", orphaned, all(running(RunningAsStandby), func(o *Observation) { o.Peers = nil }),
-			Keep, "all_volumes_must_report", instanceapi.WaitVolumes, "shop-2"},
+		{"a standby that runs goes on while others are waited for", orphaned, all(follows, func(o *Observation) { o.Peers = nil }),
+			Rest, "all_volumes_must_report", instanceapi.WaitVolumes, "shop-2"},
 
-		{"among equals the lowest ordinal leads", orphaned, func(*Observation) {}, Take, "most_advanced_leads", "", ""},
+		{"among equals the lowest ordinal leads", orphaned, func(*Observation) {}, WriteLease, "most_advanced_leads", "", ""},
 		{"and the other waits", orphaned, asSecond, Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-1"},
 		{"the later position leads", orphaned, second(volume("b1", 3, 4, "0/6000001")), Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-2"},
 		{"a later term leads, wherever the positions are", orphaned, all(func(o *Observation) { o.Own = volume("a1", 2, 9, "1/0") }),
 			Wait, "most_advanced_leads", instanceapi.WaitLeader, "shop-2"},
 		{"a Lease that went back counts as deleted where nobody leads", held, func(o *Observation) { o.Lease.Record.Revision = 10 },
-			Take, "most_advanced_leads", "", ""},
+			WriteLease, "most_advanced_leads", "", ""},
 		{"a Lease edited by hand counts as deleted where nobody leads", held, func(o *Observation) { o.Lease.Edited, o.Lease.Record = true, Record{} },
-			Take, "most_advanced_leads", "", ""},
+			WriteLease, "most_advanced_leads", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := c.from()
 			c.change(&o)
+			o.Member = memberOf(o)
 			got := Decide(o)
-			if got.Action != c.action || got.Rule != c.rule || got.WaitReason != c.reason || !strings.Contains(got.Message, c.says) {
+			if got.Verb != c.verb || got.Rule != c.rule || got.WaitReason != c.reason || !strings.Contains(got.Message, c.says) {
 				t.Errorf("decided %s by %s, waiting for %q: %s\nwant %s by %s, %q, saying %q",
-					got.Action, got.Rule, got.WaitReason, got.Message, c.action, c.rule, c.reason, c.says)
+					got.Verb, got.Rule, got.WaitReason, got.Message, c.verb, c.rule, c.reason, c.says)
 			}
 		})
 	}
@@ -219,7 +233,7 @@ func TestANewRecordIsAboveEverythingThatAnyVolumeHasSeen(t *testing.T) {
 	other.HighestTerm, other.HighestTimeline, other.Revision = 8, 12, 900
 	o.Peers["shop-2"] = Peer{Volume: other}
 	got := Decide(o).Record
-	if got == nil || got.Term != 9 || got.Timeline != 13 || got.Revision <= 900 {
+	if got.Term != 9 || got.Timeline != 13 || got.Revision <= 900 {
 		t.Fatalf("the record is %+v", got)
 	}
 	if len(got.Quorum.Members) != 1 || got.Quorum.Members["a1"] != "shop-1" || got.Quorum.Required != 1 || got.Holder != "shop-1" || got.System != "7711" {
@@ -257,9 +271,9 @@ func TestNoObservationLetsAnEmptyVolumeLead(t *testing.T) {
 					o := held()
 					o.Lease, o.Own, o.Unfinished = lease, own, unfinished
 					o.Peers["shop-2"] = Peer{Volume: other}
-					needData := []Action{Lead, Take, Promote, Republish, Initialise, Follow, Measure}
-					if got := Decide(o); slices.Contains(needData, got.Action) {
-						t.Errorf("%s by %s with %+v", got.Action, got.Rule, o)
+					needData := []Verb{StartPrimary, StartStandby, WriteLease, EndRecovery, OpenDoor, Initialise, Attach, MakePromise}
+					if got := Decide(o); slices.Contains(needData, got.Verb) {
+						t.Errorf("%s by %s with %+v", got.Verb, got.Rule, o)
 					}
 				}
 			}

@@ -24,13 +24,16 @@ const (
 	annotationQuorum            = prefix + "quorum"
 	annotationHistory           = prefix + "history"
 	annotationPosition          = prefix + "position"
+	annotationHandover          = prefix + "handover"
+	annotationLastFailover      = prefix + "last-failover"
 	annotationChecksum          = prefix + "checksum"
 )
 
 // ours are all annotations that belong to a Record, the checksum last.
 var ours = []string{
 	annotationHolderIncarnation, annotationAddress, annotationRevision, annotationTimeline,
-	annotationSystem, annotationQuorum, annotationHistory, annotationPosition, annotationChecksum,
+	annotationSystem, annotationQuorum, annotationHistory, annotationPosition,
+	annotationHandover, annotationLastFailover, annotationChecksum,
 }
 
 // Fields are what a Lease holds of a Record: plain values, so that both the operator's client and the
@@ -73,7 +76,13 @@ func Encode(record Record, fields Fields) (Fields, error) {
 	if err != nil {
 		return Fields{}, fmt.Errorf("encoding the history: %w", err)
 	}
+	lastFailover, err := json.Marshal(record.LastFailover)
+	if err != nil {
+		return Fields{}, fmt.Errorf("encoding the last failover: %w", err)
+	}
 	for key, value := range map[string]string{
+		annotationHandover:          record.Handover,
+		annotationLastFailover:      string(lastFailover),
 		annotationHolderIncarnation: record.HolderIncarnation,
 		annotationAddress:           record.Address,
 		annotationRevision:          strconv.FormatInt(record.Revision, 10),
@@ -101,6 +110,7 @@ func Decode(fields Fields) (Record, error) {
 		Term:              fields.LeaseTransitions,
 		System:            fields.Annotations[annotationSystem],
 		Position:          fields.Annotations[annotationPosition],
+		Handover:          fields.Annotations[annotationHandover],
 	}
 	if !marked(fields.Annotations) && record.Holder == "" && record.Term == 0 {
 		return Record{}, nil
@@ -113,7 +123,7 @@ func Decode(fields Fields) (Record, error) {
 	}
 	for key, target := range map[string]any{
 		annotationRevision: &record.Revision, annotationTimeline: &record.Timeline,
-		annotationQuorum: &record.Quorum, annotationHistory: &record.History,
+		annotationQuorum: &record.Quorum, annotationHistory: &record.History, annotationLastFailover: &record.LastFailover,
 	} {
 		text := fields.Annotations[key]
 		if text == "" {

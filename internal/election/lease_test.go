@@ -13,7 +13,8 @@ var published = Record{
 	Holder: "shop-1", HolderIncarnation: "a1", Address: "10.0.0.1", Term: 3, Revision: 70, Timeline: 4, System: "7711",
 	Quorum:   Quorum{Mode: ModeAsynchronous, Members: map[string]string{"a1": "shop-1", "b1": "shop-2"}, Required: 1},
 	History:  []Fork{{Term: 1, Timeline: 1, At: "0/0"}, {Term: 3, Timeline: 4, At: "0/5000000"}},
-	Position: "0/6000000",
+	Position: "0/6000000", Handover: "shop-2",
+	LastFailover: &Failover{From: "shop-3", To: "shop-1", Cause: "LeaderDown", SuspectedAt: time.Unix(100, 0).UTC(), OpenedAt: time.Unix(102, 0).UTC()},
 }
 
 func encoded(t *testing.T, record Record) Fields {

@@ -20,6 +20,8 @@ type Observation struct {
 	UnfinishedClone bool
 	// Running is what postgres does here now.
 	Running Running
+	// Member is what a member's next step is decided from; its Lease is set by Decide.
+	Member Member
 	// Led is the Record that this instance wrote last, nil unless it leads.
 	Led *Record
 	// Instances of the configuration: those that have, or are about to have, a volume. Nil where no configuration is known.
@@ -30,7 +32,7 @@ type Observation struct {
 
 // Lease as it was read.
 type Lease struct {
-	// Readable: the API answered.
+	// Readable: the API answered. Otherwise Record is what was read last, if anything was.
 	Readable bool
 	// Exists: there is such a Lease.
 	Exists bool
@@ -86,48 +88,4 @@ func VolumeOf(report instanceapi.VolumeReport) Volume {
 		Position: position, PositionKnown: report.PositionKnown && err == nil,
 		Members: report.Members,
 	}
-}
-
-// Action is what an instance is to do.
-type Action string
-
-// Actions.
-const (
-	// Keep what is running as it is.
-	Keep Action = "Keep"
-	// Wait: do not start anything; WaitReason and Message tell for what.
-	Wait Action = "Wait"
-	// Initialise a new system, under the mark.
-	Initialise Action = "Initialise"
-	// Finish puts a data directory that is complete into its place.
-	Finish Action = "Finish"
-	// Clone the leader's data.
-	Clone Action = "Clone"
-	// Follow the leader.
-	Follow Action = "Follow"
-	// Lead: serve as primary, on the timeline that the data is on.
-	Lead Action = "Lead"
-	// Promote to the Lease's timeline, then lead.
-	Promote Action = "Promote"
-	// Take the Lease: write Decision.Record to it.
-	Take Action = "Take"
-	// Republish writes Decision.Record, the leader's own, to the Lease again.
-	Republish Action = "Republish"
-	// Measure the position: run postgres detached to the end of its WAL.
-	Measure Action = "Measure"
-	// StopAtOnce: somebody else leads; stop postgres without waiting for anybody.
-	StopAtOnce Action = "StopAtOnce"
-)
-
-// Decision is what to do, and why.
-type Decision struct {
-	Action Action
-	// Rule that decided, by name.
-	Rule string
-	// WaitReason with Wait.
-	WaitReason instanceapi.WaitReason
-	// Message for people.
-	Message string
-	// Record to write, with Take and Republish; address, position and renewal are the writer's.
-	Record *Record
 }

@@ -37,6 +37,9 @@ func (q Quorum) Copy() Quorum {
 	return q
 }
 
+// Names of the members' instances, sorted.
+func (q Quorum) Names() []string { return slices.Sorted(maps.Values(q.Members)) }
+
 // votesNeeded to replace the leader of this quorum: one more than may be missing without missing a commit's every copy.
 func (q Quorum) votesNeeded() int { return len(q.Members) - q.Required + 1 }
 
@@ -55,6 +58,7 @@ func NextChange(published, wanted Quorum) (change Change, ok bool) {
 	next := published.Copy()
 	added := missing(wanted, published)
 	gone := missing(published, wanted)
+	remaining := len(published.Members) - len(gone)
 	if wanted.Mode != ModeQuorum {
 		wanted.Required = 1
 	}
@@ -66,14 +70,15 @@ func NextChange(published, wanted Quorum) (change Change, ok bool) {
 		// Only ever where nobody is waited for: it says who may take the Lease, and changes no commit.
 		next.Mode, next.Required = wanted.Mode, 1
 		return Change{Quorum: next}, true
+	case wanted.Required > published.Required && remaining >= wanted.Required:
+		// As soon as enough are there that stay.
+		next.Required = wanted.Required
+		return Change{Quorum: next, TellFirst: true}, true
 	case len(added) > 0:
 		next.Members[added[0]] = wanted.Members[added[0]]
 		return Change{Quorum: next}, true
-	case len(gone) > 0 && len(published.Members) > published.Required:
+	case len(gone) > 0 && remaining >= published.Required:
 		delete(next.Members, gone[0])
-		return Change{Quorum: next, TellFirst: true}, true
-	case wanted.Required > published.Required && wanted.Required <= len(published.Members):
-		next.Required = wanted.Required
 		return Change{Quorum: next, TellFirst: true}, true
 	}
 	return Change{}, false

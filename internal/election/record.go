@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Mark in place of a system identifier in the Lease: the instance that may create the PostgreSQL system.
@@ -44,6 +45,21 @@ type Record struct {
 	History []Fork
 	// Position of the leader's WAL at the last renewal.
 	Position string
+	// Handover is the instance that a leader that leaves names: it alone takes a Lease without a holder, and needs no votes. "" for none.
+	Handover string
+	// LastFailover is how this term began; nil in the first one.
+	LastFailover *Failover
+}
+
+// Failover from one leader to the next.
+type Failover struct {
+	From string `json:"from,omitempty"`
+	To   string `json:"to"`
+	// Cause in one CamelCase word: Handover, Released, LeaderSilent, LeaderDown, Forced, …
+	Cause string `json:"cause"`
+	// SuspectedAt is when the new leader first missed the former one, by its own clock; OpenedAt when it let clients in, zero before.
+	SuspectedAt time.Time `json:"suspectedAt"`
+	OpenedAt    time.Time `json:"openedAt,omitzero"`
 }
 
 // Mode of replication, as published.
@@ -97,6 +113,10 @@ func (r Record) MemberNames() []string {
 func (r Record) Copy() Record {
 	r.Quorum.Members = maps.Clone(r.Quorum.Members)
 	r.History = slices.Clone(r.History)
+	if r.LastFailover != nil {
+		last := *r.LastFailover
+		r.LastFailover = &last
+	}
 	return r
 }
 

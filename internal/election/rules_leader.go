@@ -9,23 +9,24 @@ import (
 
 // Rules for a Lease that cannot be read, and for who leads or follows where somebody holds it.
 
-func unreadableLeaseChangesNothing(o Observation, _ Record) *Decision {
+// unreadableLeaseChangesNothing but what a member can do by what it read last: it is as safe as a read that is late.
+func unreadableLeaseChangesNothing(o Observation, record Record) *Step {
 	switch {
-	case o.Lease.Readable:
+	case o.Lease.Readable || o.belongs(record):
 		return nil
 	case o.Running != NotRunning:
-		return &Decision{Action: Keep, Message: "the Kubernetes API does not answer; going on as before"}
+		return &Step{Verb: Rest, Message: "the Kubernetes API does not answer; going on as before"}
 	}
 	return wait(instanceapi.WaitLease, "the Kubernetes API does not answer, so nobody can tell who leads; waiting for it")
 }
 
 // absentLeaseIsTheOperators: instances never create the Lease. A leader goes on and writes it once it is there again.
-func absentLeaseIsTheOperators(o Observation, _ Record) *Decision {
+func absentLeaseIsTheOperators(o Observation, _ Record) *Step {
 	switch {
-	case o.Lease.Exists:
+	case o.Lease.Exists || !o.Lease.Readable:
 		return nil
 	case o.Running != NotRunning:
-		return &Decision{Action: Keep, Message: "the Lease does not exist; going on until the operator has made it again"}
+		return &Step{Verb: Rest, Message: "the Lease does not exist; going on until the operator has made it again"}
 	}
 	return wait(instanceapi.WaitLease, "the Lease does not exist; waiting for the operator to make it")
 }
@@ -34,7 +35,7 @@ func absentLeaseIsTheOperators(o Observation, _ Record) *Decision {
 // revision says nothing against a leader that runs. Revision, term and timeline grow, since numbers may have been used that this leader
 // never saw. The data stays on its timeline: the new number is reserved for the promotion that the
 // leader makes up for when it next starts (holder_starts_only_on_the_leases_timeline), so it is never used twice.
-func leaderWritesItsRecordAgain(o Observation, _ Record) *Decision {
+func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
 	if o.Running != RunningAsPrimary || o.Led == nil {
 		return nil
 	}
@@ -46,20 +47,20 @@ func leaderWritesItsRecordAgain(o Observation, _ Record) *Decision {
 	record.Revision = max(record.Revision, o.Own.Revision, read.Revision) + RevisionMargin
 	record.Term = max(record.Term, read.Term, o.Own.HighestTerm) + 1
 	record.Timeline = max(record.Timeline, read.Timeline, o.Own.HighestTimeline) + 1
-	return &Decision{Action: Republish, Record: &record, Message: "the Lease was emptied, edited or went back; the leader writes its own record again"}
+	return &Step{Verb: WriteLease, Record: record, Message: "the Lease was emptied, edited or went back; the leader writes its own record again"}
 }
 
-func onePrimaryAtATime(o Observation, record Record) *Decision {
+func onePrimaryAtATime(o Observation, record Record) *Step {
 	if o.Running != RunningAsPrimary || record.Holder == "" {
 		return nil
 	}
 	if record.Holder == o.Self && record.HolderIncarnation == o.Own.Incarnation {
 		return nil
 	}
-	return &Decision{Action: StopAtOnce, Message: fmt.Sprintf("%s holds the Lease in term %d; this primary stops at once", record.Holder, record.Term)}
+	return &Step{Verb: Stop, Message: fmt.Sprintf("%s holds the Lease in term %d; this primary stops at once", record.Holder, record.Term)}
 }
 
-func foreignSystemIsNotTouched(o Observation, record Record) *Decision {
+func foreignSystemIsNotTouched(o Observation, record Record) *Step {
 	if !record.HasSystem() || o.Own.System == "" || o.Own.System == record.System {
 		return nil
 	}
@@ -70,7 +71,7 @@ func foreignSystemIsNotTouched(o Observation, record Record) *Decision {
 
 // holderWithoutItsDataLeadsNothing: the holder's volume is empty, incomplete or another copy. Nobody else may have its last
 // commits, so neither initdb nor a clone is allowed; only a person knows whether the volume can be had back.
-func holderWithoutItsDataLeadsNothing(o Observation, record Record) *Decision {
+func holderWithoutItsDataLeadsNothing(o Observation, record Record) *Step {
 	if !record.HasSystem() || record.Holder != o.Self {
 		return nil
 	}
@@ -79,28 +80,16 @@ func holderWithoutItsDataLeadsNothing(o Observation, record Record) *Decision {
 	}
 	ours := o.Own.Incarnation == "" || o.Own.Incarnation == record.HolderIncarnation
 	if !o.Own.Initialised && !o.UnfinishedClone && o.Unfinished == record.System && ours {
-		return &Decision{Action: Finish, Message: "initdb was finished and the Lease names its system; putting the data directory into its place"}
+		return &Step{Verb: Finish, Message: "initdb was finished and the Lease names its system; putting the data directory into its place"}
 	}
 	return wait(instanceapi.WaitDataMissing, fmt.Sprintf(
 		"%s holds the Lease of PostgreSQL system %s, but its volume does not hold that data. It is neither created anew nor cloned. Bring the volume back, or copy the data out of a standby or a backup into a new cluster",
 		o.Self, record.System))
 }
 
-// holderStartsOnlyOnTheLeasesTimeline: data on an older timeline means a promotion that was interrupted, or still owed
-// because the record was written again; it is promoted before it serves. Data on a later one was led under a Lease that is gone.
-func holderStartsOnlyOnTheLeasesTimeline(o Observation, record Record) *Decision {
-	if !record.HasSystem() || record.Holder != o.Self {
-		return nil
-	}
-	if o.Running == RunningAsPrimary || o.Own.Timeline == record.Timeline {
-		return &Decision{Action: Lead}
-	}
-	return &Decision{Action: Promote, Message: fmt.Sprintf("the data is on timeline %d, the Lease on %d", o.Own.Timeline, record.Timeline)}
-}
-
 // laterDataIsKept: this copy was led in a term that the Lease does not know of, so the Lease is from an earlier time (etcd was restored).
 // The holder may lack what was acknowledged since; only a person can tell which of the two is to be kept.
-func laterDataIsKept(o Observation, record Record) *Decision {
+func laterDataIsKept(o Observation, record Record) *Step {
 	if !record.HasSystem() || record.Holder == "" || record.Holder == o.Self || !o.Own.Initialised {
 		return nil
 	}
@@ -112,27 +101,33 @@ func laterDataIsKept(o Observation, record Record) *Decision {
 		o.Self, o.Own.HighestTerm, o.Own.Timeline, record.Term, record.Timeline, record.Holder, o.Self)))
 }
 
-func divergedCopyIsClonedAgain(o Observation, record Record) *Decision {
-	if !record.HasSystem() || record.Holder == "" || !o.Own.Initialised {
+// emptyVolumeIsClonedInto: as another incarnation, that is no member before it has caught up.
+func emptyVolumeIsClonedInto(o Observation, record Record) *Step {
+	switch {
+	case o.Own.Initialised || !record.HasSystem() || record.HolderIncarnation == "":
 		return nil
+	case o.UnfinishedClone && o.Unfinished == record.System:
+		return &Step{Verb: Finish, Message: "the clone is complete; putting it into its place"}
+	case record.Holder == "":
+		return wait(instanceapi.WaitLeader, "the volume is empty, and nobody leads; waiting for a leader to clone from")
 	}
-	if !o.Own.PositionKnown || !Diverged(record, o.Own.Timeline, o.Own.Position) {
-		return nil
-	}
-	return &Decision{Action: Clone, Message: fmt.Sprintf(
-		"the data at %s of timeline %d is not part of the leader's history; it is cloned again", o.Own.Position, o.Own.Timeline)}
+	return &Step{Verb: Clone, Message: "the volume is empty; cloning from " + record.Holder}
 }
 
-func othersFollowTheHolder(o Observation, record Record) *Decision {
-	switch {
-	case !record.HasSystem() || record.Holder == "":
+// memberTakesItsNextStep where the Lease is in order and this volume has the system's data.
+func memberTakesItsNextStep(o Observation, record Record) *Step {
+	if !o.belongs(record) {
 		return nil
-	case o.Own.Initialised:
-		return &Decision{Action: Follow}
-	case o.UnfinishedClone && o.Unfinished == record.System:
-		return &Decision{Action: Finish, Message: "the clone is complete; putting it into its place"}
 	}
-	return &Decision{Action: Clone, Message: "the volume is empty; cloning from " + record.Holder}
+	member := o.Member
+	member.Lease = record
+	step := NextStep(member)
+	return &step
+}
+
+// belongs tells that this volume's data is of the system of a Lease that somebody leads by, or led by last.
+func (o Observation) belongs(record Record) bool {
+	return record.HasSystem() && record.HolderIncarnation != "" && o.Own.Initialised && o.Own.System == record.System
 }
 
 // Diverged tells whether data that reaches position on a timeline is off the leader's history: beyond the fork of the next one, or on

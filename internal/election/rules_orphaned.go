@@ -17,7 +17,7 @@ import (
 // one by one. A record that is written anew lies above everything seen by this much.
 const RevisionMargin = 32
 
-func onlyMarkedInstanceCreatesASystem(o Observation, record Record) *Decision {
+func onlyMarkedInstanceCreatesASystem(o Observation, record Record) *Step {
 	marked, ok := record.Bootstraps()
 	switch {
 	case !ok:
@@ -26,10 +26,10 @@ func onlyMarkedInstanceCreatesASystem(o Observation, record Record) *Decision {
 		return wait(instanceapi.WaitLeader, "waiting for "+marked+" to create the PostgreSQL system")
 	}
 	// counting() has dropped the mark where any data is known.
-	return &Decision{Action: Initialise, Message: "the Lease lets this instance create the PostgreSQL system"}
+	return &Step{Verb: Initialise, Message: "the Lease lets this instance create the PostgreSQL system"}
 }
 
-func livingLeaderWritesItsOwnRecord(o Observation, _ Record) *Decision {
+func livingLeaderWritesItsOwnRecord(o Observation, _ Record) *Step {
 	for _, name := range slices.Sorted(maps.Keys(o.Peers)) {
 		if o.Peers[name].Leads && name != o.Self {
 			return orKeep(o, wait(instanceapi.WaitLeader, name+" leads without a Lease and writes it again; waiting for that"))
@@ -41,7 +41,7 @@ func livingLeaderWritesItsOwnRecord(o Observation, _ Record) *Decision {
 // allVolumesMustReport: whoever has not been heard may hold later data. Needed are the instances of the configuration and the members that
 // any volume's last record names. An instance that no record names and that says it was never initialised has nothing to lose:
 // it is new. Any other empty volume counts as missing.
-func allVolumesMustReport(o Observation, _ Record) *Decision {
+func allVolumesMustReport(o Observation, _ Record) *Step {
 	if o.Instances == nil {
 		return orKeep(o, wait(instanceapi.WaitConfiguration, "nobody leads; waiting for the operator to tell which instances there are"))
 	}
@@ -69,7 +69,7 @@ func allVolumesMustReport(o Observation, _ Record) *Decision {
 	return nil
 }
 
-func systemThatExistsNowhereNeedsTheMark(o Observation, _ Record) *Decision {
+func systemThatExistsNowhereNeedsTheMark(o Observation, _ Record) *Step {
 	for _, volume := range o.volumes() {
 		if volume.EverInitialised {
 			return nil
@@ -78,7 +78,7 @@ func systemThatExistsNowhereNeedsTheMark(o Observation, _ Record) *Decision {
 	return wait(instanceapi.WaitVolumes, "no volume was ever initialised; waiting for the operator to set the bootstrap mark again")
 }
 
-func oneSystemOnly(o Observation, record Record) *Decision {
+func oneSystemOnly(o Observation, record Record) *Step {
 	systems := map[string]bool{}
 	if record.HasSystem() {
 		systems[record.System] = true
@@ -96,16 +96,16 @@ func oneSystemOnly(o Observation, record Record) *Decision {
 		strings.Join(slices.Sorted(maps.Keys(systems)), ", "))))
 }
 
-func emptyVolumeNeverLeads(o Observation, _ Record) *Decision {
+func emptyVolumeNeverLeads(o Observation, _ Record) *Step {
 	if o.Own.Initialised {
 		return nil
 	}
 	return wait(instanceapi.WaitLeader, "the volume is empty; waiting for a leader to clone from")
 }
 
-func positionMustBeKnown(o Observation, _ Record) *Decision {
+func positionMustBeKnown(o Observation, _ Record) *Step {
 	if !o.Own.PositionKnown {
-		return &Decision{Action: Measure, Message: "nobody leads; finding out how far this volume's data reaches"}
+		return o.measure()
 	}
 	var unknown []string
 	for name, volume := range o.volumes() {
@@ -120,8 +120,22 @@ func positionMustBeKnown(o Observation, _ Record) *Decision {
 	return orKeep(o, wait(instanceapi.WaitVolumes, "nobody leads; still finding out how far the data reaches on "+strings.Join(unknown, ", ")))
 }
 
+// measure how far this copy reaches: as a standby that nobody sends anything, to the end of its WAL.
+func (o Observation) measure() *Step {
+	const message = "nobody leads; finding out how far this volume's data reaches"
+	switch {
+	case o.Running == NotRunning:
+		return &Step{Verb: StartStandby, Message: message}
+	case o.Running == RunningAsPrimary:
+		return &Step{Verb: Stop, Message: message}
+	case o.Member.Attached:
+		return &Step{Verb: Detach, Message: message}
+	}
+	return &Step{Verb: Rest, Message: message}
+}
+
 // mostAdvancedLeads: compared by term and position, never by timeline number or position alone; among equals the lowest ordinal.
-func mostAdvancedLeads(o Observation, record Record) *Decision {
+func mostAdvancedLeads(o Observation, record Record) *Step {
 	best := o.mostAdvanced()
 	if best != o.Self {
 		return orKeep(o, wait(instanceapi.WaitLeader, best+" is the most advanced and is about to lead"))
@@ -129,7 +143,7 @@ func mostAdvancedLeads(o Observation, record Record) *Decision {
 	next := Record{
 		Holder: o.Self, HolderIncarnation: o.Own.Incarnation, System: o.Own.System,
 		Term: record.Term, Revision: max(record.Revision, o.Lease.Record.Revision), Timeline: record.Timeline,
-		Quorum:  Quorum{Mode: ModeAsynchronous, Members: map[string]string{o.Own.Incarnation: o.Self}, Required: 1},
+		Quorum:  Quorum{Mode: ModeQuorum, Members: map[string]string{o.Own.Incarnation: o.Self}, Required: 1},
 		History: slices.Clone(record.History),
 	}
 	for _, volume := range o.volumes() {
@@ -140,7 +154,7 @@ func mostAdvancedLeads(o Observation, record Record) *Decision {
 	next.Term++
 	next.Timeline++
 	next.Revision += RevisionMargin
-	return &Decision{Action: Take, Record: &next, Message: fmt.Sprintf("all volumes have reported; %s is the most advanced, at %s", o.Self, o.Own.Position)}
+	return &Step{Verb: WriteLease, Record: next, Message: fmt.Sprintf("all volumes have reported; %s is the most advanced, at %s", o.Self, o.Own.Position)}
 }
 
 func (o Observation) mostAdvanced() string {
@@ -193,9 +207,9 @@ func (o Observation) volumes() map[string]Volume {
 }
 
 // orKeep lets a standby that runs go on, detached or not: it serves reads and its position stays known.
-func orKeep(o Observation, decision *Decision) *Decision {
+func orKeep(o Observation, step *Step) *Step {
 	if o.Running == RunningAsStandby {
-		decision.Action = Keep
+		step.Verb = Rest
 	}
-	return decision
+	return step
 }

@@ -17,27 +17,52 @@ func holderWithAnotherCopyLeadsNothing(m Member) *Step {
 // leaderThatLeavesStopsFirst: with nobody named, since nobody knows who has the last commit.
 func leaderThatLeavesStopsFirst(m Member) *Step {
 	switch {
-	case !m.leads() || !m.Leave:
-		return nil
+	case !m.leads() || !m.Leave || m.APISilent:
+		return nil // without the API nobody else can lead, and this one goes on
 	case m.Running != NotRunning:
 		return &Step{Verb: Stop}
 	}
+	return &Step{Verb: WriteLease, Record: m.released("")}
+}
+
+// released is the record of nobody's Lease; whose it was stays: see last_holder_may_take_it_back.
+func (m Member) released(handover string) Record {
 	released := m.Lease.Copy()
-	// Whose it was stays: see last_holder_may_take_it_back.
-	released.Holder = ""
+	released.Holder, released.Handover = "", handover
 	released.Revision++
-	return &Step{Verb: WriteLease, Record: released}
+	return released
+}
+
+// asynchronousLeaderStopsWhenItsLeaseEnds: from then on somebody else may lead, without a vote. Not where nobody else can.
+func asynchronousLeaderStopsWhenItsLeaseEnds(m Member) *Step {
+	switch {
+	case !m.leads() || m.Lease.Quorum.Mode != ModeAsynchronous || !m.Expired || len(m.Lease.Quorum.Members) <= 1:
+		return nil
+	case m.Running == RunningAsPrimary:
+		return &Step{Verb: Stop}
+	case m.APISilent:
+		return &Step{Verb: Rest}
+	}
+	return &Step{Verb: WriteLease, Record: m.renewed()}
 }
 
 // leaderRenews: every renewal is another revision. It voids the votes that were cast for the one before, and what this leader
-// sent and does not know the fate of.
+// sent and does not know the fate of. It comes before all that may have to wait for others. While the API is silent
+// it must not keep a leader from what is next, as from opening its door after a restart in place.
 func leaderRenews(m Member) *Step {
-	if !m.leads() || (m.Settled && !m.Renew) || m.Running != RunningAsPrimary {
+	if !m.leads() || (m.Settled && !m.Renew) || m.Running != RunningAsPrimary || m.APISilent {
 		return nil
 	}
+	return &Step{Verb: WriteLease, Record: m.renewed()}
+}
+
+func (m Member) renewed() Record {
 	renewed := m.Lease.Copy()
 	renewed.Revision++
-	return &Step{Verb: WriteLease, Record: renewed}
+	if m.Running == RunningAsPrimary {
+		renewed.Position = m.Position.At.String()
+	}
+	return renewed
 }
 
 func holderPromotesToTheLeasesTimeline(m Member) *Step {
@@ -48,11 +73,10 @@ func holderPromotesToTheLeasesTimeline(m Member) *Step {
 		return &Step{Verb: StartPrimary}
 	case m.Running == NotRunning:
 		return &Step{Verb: StartStandby} // a promotion that was interrupted is made up for
-	case m.Running == RunningAsPrimary && m.Timeline != m.Lease.Timeline:
+	case m.Running == RunningAsPrimary && (m.ShutDown || m.Timeline != m.Lease.Timeline && !m.Open):
 		return &Step{Verb: Stop}
-	case m.Running == RunningAsPrimary && m.ControlTimeline != m.Lease.Timeline:
-		return &Step{Verb: Checkpoint}
 	case m.Running == RunningAsPrimary:
+		// One that is open already wrote a Lease anew that was lost: it owes a promotion to the next start.
 		return nil
 	case m.Open:
 		return &Step{Verb: CloseDoor}
@@ -60,10 +84,36 @@ func holderPromotesToTheLeasesTimeline(m Member) *Step {
 		return &Step{Verb: Detach}
 	case !m.Replayed || !m.Consistent:
 		return &Step{Verb: Rest}
-	case !m.Told.Implies(m.Lease.Quorum):
-		return &Step{Verb: Tell, Quorum: m.Lease.Quorum}
 	}
-	return &Step{Verb: EndRecovery}
+	return holderEndsRecovery(m)
+}
+
+// holderEndsRecovery of a copy that is complete, under a number that no promotion ever began with, and with the very position in
+// the Lease's history: others judge by it whether they have diverged.
+func holderEndsRecovery(m Member) *Step {
+	numberIsFree := !m.TimelineTaken && m.Timeline < m.Lease.Timeline
+	switch {
+	case numberIsFree && m.forkIsPublished() && m.toldEnough():
+		return &Step{Verb: EndRecovery}
+	case numberIsFree && m.forkIsPublished():
+		return &Step{Verb: Tell, Quorum: m.Lease.Quorum}
+	case m.APISilent:
+		return &Step{Verb: Rest}
+	case !numberIsFree:
+		return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}
+	}
+	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term)}
+}
+
+// forkIsPublished: the Lease's history says of its timeline that it begins where recovery ends here.
+func (m Member) forkIsPublished() bool {
+	for _, fork := range m.Lease.History {
+		at, err := postgres.ParseLSN(fork.At)
+		if err == nil && fork.Timeline == m.Lease.Timeline && at == m.Position.At {
+			return true
+		}
+	}
+	return false
 }
 
 // toldImpliesPublished, and is effective, before anything else.
@@ -71,12 +121,17 @@ func toldImpliesPublished(m Member) *Step {
 	switch {
 	case !m.leads():
 		return nil
-	case !m.Told.Implies(m.Lease.Quorum):
+	case !m.toldEnough():
 		return &Step{Verb: Tell, Quorum: m.Lease.Quorum}
 	case !m.Effective:
 		return &Step{Verb: MakeEffective}
 	}
 	return nil
+}
+
+// toldEnough: who is waited for follows in this term, and is as much as what is published.
+func (m Member) toldEnough() bool {
+	return m.Told.Implies(m.Lease.Quorum) && (m.ToldTerm == m.Lease.Term || m.Told.alone())
 }
 
 // doorOpensBehindTheBarrier: what ended recovery, and with it all that came before, is on enough members for what is
@@ -100,8 +155,8 @@ func (m Member) flushed(quorum Quorum, upTo postgres.LSN) bool {
 }
 
 func quorumChangesStepByStep(m Member) *Step {
-	if !m.leads() {
-		return nil
+	if !m.leads() || !m.Settled {
+		return nil // what may yet be published by its own hand holds too
 	}
 	change, wanted := NextChange(m.Lease.Quorum, m.Wanted)
 	switch {
@@ -115,11 +170,21 @@ func quorumChangesStepByStep(m Member) *Step {
 		return &Step{Verb: Rest}
 	case !change.TellFirst && !m.Told.Equal(m.Lease.Quorum):
 		return &Step{Verb: Tell, Quorum: m.Lease.Quorum} // one change at a time
+	case m.APISilent:
+		return nil
 	}
 	next := m.Lease.Copy()
 	next.Quorum = change.Quorum.Copy()
 	next.Revision++
 	return &Step{Verb: WriteLease, Record: next}
+}
+
+// promotionIsCheckpointed, which need not be waited for: until then a start in place promotes once more, and nobody can be rewound.
+func promotionIsCheckpointed(m Member) *Step {
+	if !m.leads() || m.Running != RunningAsPrimary || m.ControlTimeline >= m.Timeline {
+		return nil
+	}
+	return &Step{Verb: Checkpoint}
 }
 
 func holderRests(m Member) *Step {

@@ -24,19 +24,37 @@ func lastHolderMayTakeItBack(m Member) *Step {
 	if m.Lease.Holder != "" || m.Lease.HolderIncarnation != m.Incarnation || !m.TakeBack {
 		return nil
 	}
-	if m.Attached || !m.Replayed || !m.Consistent {
+	if m.Attached || !m.Replayed || !m.Consistent || len(m.line()) == 0 {
 		return nil
 	}
-	return &Step{Verb: WriteLease, Record: m.taken()}
+	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}
 }
 
-// taken is the record by which this member takes the Lease.
-func (m Member) taken() Record {
+// line that this copy is on, up to the timeline of its last record; others are told by it whether they have diverged. It is empty where this copy has
+// followed a leader of whose term it never read.
+func (m Member) line() []Fork {
+	for _, history := range [][]Fork{m.Line, m.Lease.History} {
+		known := slices.IndexFunc(history, func(f Fork) bool { return f.Timeline == m.Timeline })
+		if known >= 0 {
+			return slices.Clone(history[:known+1])
+		}
+	}
+	return nil
+}
+
+// taken is the record by which this member leads in a term: a new one, with a timeline of its own, or the present one again with its
+// history corrected.
+func (m Member) taken(term int64) Record {
 	taken := m.Lease.Copy()
-	taken.Holder, taken.HolderIncarnation = m.Self, m.Incarnation
-	taken.Term, taken.Timeline, taken.Revision = taken.Term+1, taken.Timeline+1, taken.Revision+1
-	// Its own line alone: what a leader began that this copy never followed is no part of it.
-	taken.History = slices.DeleteFunc(taken.History, func(f Fork) bool { return f.Timeline > m.Timeline })
+	if term != taken.Term {
+		taken.Term, taken.Timeline = term, max(taken.Timeline, m.Timeline)+1
+	}
+	taken.Holder, taken.HolderIncarnation, taken.Handover = m.Self, m.Incarnation, ""
+	taken.Position = m.Position.At.String()
+	taken.Revision++
+	// Its own line, and nothing else: what a leader began that this copy never followed is no part of it, and what the last one dropped that this
+	// copy has is.
+	taken.History = m.line()
 	taken.History = append(taken.History, Fork{Term: taken.Term, Timeline: taken.Timeline, At: m.Position.At.String()})
 	return taken
 }
@@ -50,16 +68,16 @@ func voterStaysDetached(m Member) *Step {
 		return &Step{Verb: Detach}
 	}
 	own, votes := m.Vote()
-	if !votes || MayTake(m.Lease, own, m.Votes) != "" {
+	if !votes || len(m.line()) == 0 || MayTake(m.Lease, own, m.Votes) != "" {
 		return &Step{Verb: ReadLease}
 	}
-	return &Step{Verb: WriteLease, Record: m.taken()}
+	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}
 }
 
 func suspicionReadsDetachesAndPromises(m Member) *Step {
-	_, member := m.Lease.Quorum.Members[m.Incarnation]
+	released := m.Lease.Holder == "" && m.Lease.Handover == ""
 	switch {
-	case !member || (!m.Suspects && m.Lease.Holder != ""):
+	case !m.isMember() || (!m.Suspects && !released):
 		return nil
 	case !m.Fresh:
 		return &Step{Verb: ReadLease}
@@ -69,19 +87,12 @@ func suspicionReadsDetachesAndPromises(m Member) *Step {
 	return &Step{Verb: MakePromise, Revision: m.Lease.Revision}
 }
 
+// gateLeadsToTheHolderOnly, and to one of this term: whoever led before and leads again may have been rewound in between.
 func gateLeadsToTheHolderOnly(m Member) *Step {
-	if !m.Attached || m.AttachedTo == m.Lease.Holder {
+	if !m.Attached || (m.AttachedTo == m.Lease.Holder && m.AttachedTerm == m.Lease.Term) {
 		return nil
 	}
 	return &Step{Verb: Detach}
-}
-
-// divergedCopyIsMended: rewound, so that it keeps what was acknowledged, and its incarnation with it.
-func divergedCopyIsMended(m Member) *Step {
-	if m.Attached || m.Lease.Holder == "" || m.holds() || !m.Replayed || !Diverged(m.Lease, m.Timeline, m.Position.At) {
-		return nil
-	}
-	return &Step{Verb: Rewind}
 }
 
 // othersFollow the holder, told what is published: one that is to lead seldom needs to be told then.

@@ -32,10 +32,10 @@ func (m *Manager) clone(ctx context.Context) error {
 	discard := m.contents.HasPGData
 	if discard {
 		if allowed, why := m.mayDiscard(ctx, record); !allowed {
-			m.decision = waiting(instanceapi.WaitLeader, why)
+			m.step = waiting(instanceapi.WaitLeader, why)
 			return nil
 		}
-		m.log.Warn("discarding this copy of the data; the leader has it", "damage", m.contents.Damage, "leader", record.Holder, "why", m.following.refused+m.decision.Message)
+		m.log.Warn("discarding this copy of the data; the leader has it", "damage", m.contents.Damage, "leader", record.Holder, "why", m.following.refused+m.step.Message)
 	}
 	m.following.refused = ""
 	m.begin("clone", instanceapi.StateCloning, "cloning from "+record.Holder, func(ctx context.Context) error {
@@ -53,13 +53,16 @@ func (m *Manager) clone(ctx context.Context) error {
 // mayDiscard tells whether data may be deleted to be cloned again: only while the leader itself says that it leads the same
 // system. Without that, this may be the only copy.
 func (m *Manager) mayDiscard(ctx context.Context, record election.Record) (allowed bool, why string) {
-	leader, answered := m.peers.Answers(peerFreshness)[record.Holder]
+	leader, answered := m.statuses.Answers(peerFreshness)[record.Holder]
+	_, member := record.Quorum.Members[m.contents.Identity.Incarnation]
 	switch {
+	case member && record.Quorum.Required > 1:
+		return false, fmt.Sprintf("this copy of the data cannot be used, but %s still counts it among the members; nothing is deleted before it does not", record.Holder)
 	case !answered:
-		m.peers.Ask(ctx, []string{record.Holder}, 0)
+		m.statuses.Ask(ctx, []string{record.Holder}, 0)
 		return false, fmt.Sprintf("this copy of the data cannot be used, and %s, which has the other, does not answer; nothing is deleted before it does", record.Holder)
 	case !leader.Leader || leader.Volume.SystemIdentifier != record.System:
-		m.peers.Ask(ctx, []string{record.Holder}, time.Second)
+		m.statuses.Ask(ctx, []string{record.Holder}, time.Second)
 		return false, fmt.Sprintf("this copy of the data cannot be used, and %s does not lead yet; nothing is deleted before it does", record.Holder)
 	}
 	if own := m.volumeReport(); own.Initialised && ahead(election.VolumeOf(own), election.VolumeOf(leader.Volume)) {

@@ -176,7 +176,7 @@ func (m *Manager) Restart(ctx context.Context, request instanceapi.RestartReques
 		case m.job != nil || !p.running() || p.stopping():
 			return api.Busy("postgres does not run; it starts with the configuration in force anyway")
 		}
-		p.restarting = true
+		p.restarting, p.restartAsked = true, time.Now()
 		m.log.Info("restart asked for", "configuration", request.Revision, "pending", p.pending)
 		return m.stop(supervisor.Fast)
 	})

@@ -30,17 +30,34 @@ func (m *Manager) followerDuties(ctx context.Context) {
 			}
 		}
 	}
+	m.takeSettingEarly(ctx)
 	if time.Since(f.dutyAt) < followerDutiesEvery {
 		return
 	}
 	f.dutyAt = time.Now()
-	m.peers.Ask(ctx, []string{m.lease.record.Holder}, followerDutiesEvery/2)
+	m.statuses.Ask(ctx, []string{m.lease.record.Holder}, followerDutiesEvery/2)
 	if err := m.keepSlots(ctx); err != nil {
 		m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
 		return
 	}
 	if err := m.advanceSlots(ctx); err != nil {
 		m.log.Warn("replication slots do not move, trying again", "error", err.Error())
+	}
+}
+
+// takeSettingEarly completes a checkpoint after the first quorum that this server was told to wait for: a promotion then need not wait for one to be
+// sure that the checkpointer has taken that.
+func (m *Manager) takeSettingEarly(ctx context.Context) {
+	identity, p := m.contents.Identity, &m.process
+	if p.enforced.checkpointed || synchronousStandbyNames(identity.Told, identity.ToldTerm, identity.Incarnation) == "" {
+		return
+	}
+	loaded, err := m.sql.LoadedAt(ctx)
+	if err == nil && !loaded.Before(p.filesAt) {
+		p.enforced.checkpointed, err = m.checkpointed(ctx)
+	}
+	if err != nil {
+		m.log.Warn("no checkpoint, trying again", "error", err.Error())
 	}
 }
 
@@ -61,7 +78,7 @@ func (m *Manager) raisedBehindItsBack() bool {
 // advanceSlots moves the slots that this standby keeps for others up to what their members have flushed, as the leader knows
 // it. Nobody streams from them, so nothing else would move them, and they would keep WAL for ever.
 func (m *Manager) advanceSlots(ctx context.Context) error {
-	leader, answered := m.peers.Answers(2 * followerDutiesEvery)[m.lease.record.Holder]
+	leader, answered := m.statuses.Answers(2 * followerDutiesEvery)[m.lease.record.Holder]
 	if !answered || leader.Postgres == nil {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/endpoints"
 	"github.com/timonier-io/timonier/internal/naming"
 )
@@ -19,19 +18,12 @@ const peersEvery = 30 * time.Second
 
 // leaderDuties are what a leader does all the time, beside renewing. None of them may keep another from being done.
 func (m *Manager) leaderDuties(ctx context.Context) {
-	m.peers.Ask(ctx, m.others(), peersEvery)
+	m.statuses.Ask(ctx, m.others(), peersEvery)
 	m.publishEndpoints(ctx)
 	if time.Since(m.leading.slotsAt) >= slotsEvery {
 		m.leading.slotsAt = time.Now()
 		if err := m.keepSlots(ctx); err != nil {
 			m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
-		}
-	}
-	record := m.leading.record.Copy()
-	if m.updateMembers(&record) && m.decision.Action == election.Lead {
-		m.log.Info("members change", "members", record.MemberNames())
-		if err := m.renew(ctx); err != nil {
-			m.log.Warn("members are not published, trying again", "error", err.Error())
 		}
 	}
 }
@@ -44,11 +36,11 @@ func (m *Manager) publishEndpoints(ctx context.Context) {
 	for _, replica := range o.Replicas {
 		node, known := "", false
 		// The node is the peer's to tell; a pod that was made again has another address, perhaps on another node.
-		if status, answered := m.peers.Last(replica.Instance); answered && status.Address == replica.Address {
+		if status, answered := m.statuses.Last(replica.Instance); answered && status.Address == replica.Address {
 			node, known = status.Node, true
 		}
 		if !known {
-			m.peers.Ask(ctx, []string{replica.Instance}, time.Second)
+			m.statuses.Ask(ctx, []string{replica.Instance}, time.Second)
 		}
 		standbys = append(standbys, endpoints.Standby{
 			Member:    endpoints.Member{Instance: replica.Instance, Address: replica.Address, Node: node},
@@ -63,34 +55,6 @@ func (m *Manager) publishEndpoints(ctx context.Context) {
 func (m *Manager) listed(instance string) bool {
 	configuration, known := m.configuration.inForce()
 	return known && slices.Contains(configuration.Instances, instance)
-}
-
-// updateMembers brings the record's members up to date: an incarnation that streams is one, in place of an earlier one of
-// the same instance; an instance that was scaled away is none any more. It tells whether anything changed. Replication is asynchronous, so members say
-// who may hold data, and nothing waits for them.
-func (m *Manager) updateMembers(record *election.Record) (changed bool) {
-	configuration, known := m.configuration.inForce()
-	if !known || m.process.observation == nil {
-		return false
-	}
-	members := maps.Clone(record.Quorum.Members)
-	maps.DeleteFunc(members, func(_, instance string) bool {
-		return instance != m.options.Instance && !slices.Contains(configuration.Instances, instance)
-	})
-	for _, replica := range m.process.observation.Replicas {
-		if !replica.Streaming() || !slices.Contains(configuration.Instances, replica.Instance) || replica.Instance == m.options.Instance {
-			continue
-		}
-		maps.DeleteFunc(members, func(incarnation, instance string) bool {
-			return instance == replica.Instance && incarnation != replica.Incarnation
-		})
-		members[replica.Incarnation] = replica.Instance
-	}
-	if maps.Equal(members, record.Quorum.Members) {
-		return false
-	}
-	record.Quorum.Members = members
-	return true
 }
 
 // keepSlots makes a slot for every other instance of the configuration, drops those of instances that are gone, and those that lost what they

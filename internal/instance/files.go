@@ -12,7 +12,6 @@ import (
 
 	"github.com/timonier-io/timonier/internal/instance/certificates"
 	"github.com/timonier-io/timonier/internal/instance/logs"
-	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/instance/volumes"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -42,6 +41,7 @@ func (m *Manager) settingsInput(configuration instanceapi.Configuration, standby
 		MemoryBytes:     memoryLimit(),
 		WALVolumeBytes:  m.walVolumeBytes(),
 	}
+	input.SynchronousStandbyNames = synchronousStandbyNames(m.contents.Identity.Told, m.contents.Identity.ToldTerm, m.contents.Identity.Incarnation)
 	if standby {
 		input.Floor = m.contents.Control.StandbySensitive
 	}
@@ -110,7 +110,7 @@ func (m *Manager) prepareFiles(standby, open bool) error {
 // syncFiles brings the files of a running server up to date and lets it read them.
 func (m *Manager) syncFiles() error {
 	p := &m.process
-	files, err := m.rendered(!p.primary, p.open)
+	files, err := m.rendered(!p.primary, p.door)
 	if err != nil {
 		return err
 	}
@@ -120,55 +120,6 @@ func (m *Manager) syncFiles() error {
 	}
 	p.pendingAt = time.Time{}
 	return p.postmaster.Reload()
-}
-
-// setOpen lets clients in, or keeps them out. It is in force once the server has read it: the caller checks loaded.
-func (m *Manager) setOpen(open bool) error {
-	files, err := m.rendered(!m.process.primary, open)
-	if err != nil {
-		return err
-	}
-	changed, err := m.writeFiles(files)
-	if err != nil || !changed {
-		return err
-	}
-	return m.process.postmaster.Reload()
-}
-
-// attach writes the service file, in which every walreceiver finds the leader when it connects.
-func (m *Manager) attach(address, incarnation string) error {
-	content, err := postgres.ServiceFile("leader", m.leaderConnection(address, server.ApplicationName(m.options.Instance, incarnation))...)
-	if err != nil {
-		return err
-	}
-	if current, err := os.ReadFile(m.options.serviceFile()); err == nil && string(current) == content {
-		m.process.attached = true
-		return nil
-	}
-	if err := volumes.WriteFile(m.options.serviceFile(), []byte(content), 0o600); err != nil {
-		return fmt.Errorf("writing the service file: %w", err)
-	}
-	m.process.attached = true
-	m.log.Info("following", "address", address)
-	m.endReceiver() // one that still waits for the former address would do so for a while
-	return nil
-}
-
-// detach closes the gate: no walreceiver can connect any more, and the one that runs is ended.
-func (m *Manager) detach() error {
-	if err := os.Remove(m.options.serviceFile()); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("removing the service file: %w", err)
-	}
-	m.process.attached = false
-	m.endReceiver()
-	return nil
-}
-
-// endReceiver ends the walreceiver, if there is one. pg_terminate_backend refuses it.
-func (m *Manager) endReceiver() {
-	if o := m.process.observation; o != nil && o.Receiver > 0 {
-		_ = syscall.Kill(o.Receiver, syscall.SIGTERM) // gone already: as wanted
-	}
 }
 
 // leaderConnection is how this instance reaches the leader's server: verified by the one name that every member's certificate carries, without DNS.

@@ -49,7 +49,7 @@ func (m *Manager) initialise(ctx context.Context) error {
 			History: []election.Fork{{Term: 1, Timeline: 1, At: postgres.LSN(0).String()}},
 		}
 		record.Quorum = election.Quorum{
-			Mode: election.ModeAsynchronous, Members: map[string]string{record.HolderIncarnation: record.Holder}, Required: 1,
+			Mode: election.ModeQuorum, Members: map[string]string{record.HolderIncarnation: record.Holder}, Required: 1,
 		}
 		if err := m.exchangeMark(ctx, record); err != nil {
 			return err
@@ -73,7 +73,10 @@ func (m *Manager) exchangeMark(ctx context.Context, record election.Record) erro
 			if instance, ok := view.record.Bootstraps(); !ok || instance != m.options.Instance {
 				return errors.New("the Lease does not let this instance create the system any more; what initdb made is thrown away")
 			}
-			_, err = m.updateLease(ctx, object, record)
+			if object, err = encoded(object, record); err != nil {
+				return err
+			}
+			_, err = m.leases.Update(ctx, object)
 			if err == nil || (kubeapi.Refused(err) && !kubeapi.IsConflict(err)) {
 				return err
 			}
@@ -89,7 +92,7 @@ func (m *Manager) exchangeMark(ctx context.Context, record election.Record) erro
 
 // finish puts a complete pgdata.new into its place, after a crash.
 func (m *Manager) finish() error {
-	m.log.Info("finishing what was interrupted", "why", m.decision.Message)
+	m.log.Info("finishing what was interrupted", "why", m.step.Message)
 	if m.contents.Identity.CloneComplete {
 		return m.placeCloned(m.contents.Identity)
 	}
@@ -125,10 +128,10 @@ func (m *Manager) refuseVersion(ctx context.Context) (refused bool, err error) {
 	data := m.contents.MajorVersion
 	switch {
 	case version.MajorString() != m.options.Major:
-		m.decision = waiting(instanceapi.WaitVersion, fmt.Sprintf(
+		m.step = waiting(instanceapi.WaitVersion, fmt.Sprintf(
 			"the image holds PostgreSQL %s, but version %s is asked for; correct spec.image or spec.version", version, m.options.Major))
 	case data != "" && data != version.MajorString():
-		m.decision = waiting(instanceapi.WaitVersion, fmt.Sprintf(
+		m.step = waiting(instanceapi.WaitVersion, fmt.Sprintf(
 			"the data is of PostgreSQL %s, but the image holds %s; restore the former image", data, version))
 	default:
 		return false, nil

@@ -14,8 +14,8 @@ type job struct {
 	message string
 	started time.Time
 	done    chan error
-	// then runs in the loop once it has succeeded; may be nil.
-	then func()
+	// failed runs in the loop once it has failed; may be nil.
+	failed func(err error)
 }
 
 // jobPause after a job that failed, so that a leader that is not ready yet is not asked in vain all the time.
@@ -54,8 +54,8 @@ func (m *Manager) noticeJob() {
 			delete(m.failed, m.job.name)
 			m.log.Info("done", "job", m.job.name, "afterMilliseconds", taken)
 		}
-		if err == nil && m.job.then != nil {
-			m.job.then()
+		if err != nil && m.job.failed != nil {
+			m.job.failed(err)
 		}
 		m.job, m.inspected = nil, false
 		m.lease.doubtful = true

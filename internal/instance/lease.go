@@ -18,8 +18,9 @@ const (
 	leaseSeconds = 10
 	// rereadEvery bounds how long a watch that broke silently goes unnoticed.
 	rereadEvery = 10 * time.Second
-	// rereadSoonest is the least time between two reads that nothing asked for.
+	// rereadSoonest is the least time between two reads that nothing asked for, and askedSoonest between two that a step asked for.
 	rereadSoonest = 500 * time.Millisecond
+	askedSoonest  = 50 * time.Millisecond
 )
 
 // leaseView is the Lease as this instance last saw it.
@@ -30,12 +31,29 @@ type leaseView struct {
 	exists   bool
 	edited   bool
 	readAt   time.Time
+	// asked is when the read that brought it was sent, zero for one that the watch brought: no decision may hang on that.
+	asked time.Time
 	// doubtful: it must be read again before anything hangs on it: somebody else wrote it, or a write's fate is unknown.
 	doubtful bool
 }
 
 // watchedLease is what the watch last told; nil object for a deleted one.
 type watchedLease struct{ object *kubeapi.Lease }
+
+// leaseCall is a read or a write that is under way. There is one at most, beside the loop: an API server that hangs must not
+// keep anything else from being done.
+type leaseCall struct {
+	sent time.Time
+	// record that is written, nil with a read, over a revision.
+	record *election.Record
+	over   int64
+	answer chan leaseAnswer
+}
+
+type leaseAnswer struct {
+	object kubeapi.Lease
+	err    error
+}
 
 func viewOf(object kubeapi.Lease) leaseView {
 	record, err := election.Decode(election.Fields{
@@ -45,30 +63,165 @@ func viewOf(object kubeapi.Lease) leaseView {
 	return leaseView{object: object, record: record, readable: true, exists: true, edited: err != nil, readAt: time.Now()}
 }
 
-// observeLease makes sure that what is known of the Lease is good enough for a decision.
-func (m *Manager) observeLease(ctx context.Context) {
+// observeLease makes sure that what is known of the Lease is good enough for a decision. It tells whether it was ever asked for.
+func (m *Manager) observeLease() (known bool) {
+	m.takeAnswer()
 	m.takeWatched()
+	if m.leaseCall == nil && m.leaseIsStale() {
+		m.readLease()
+	}
+	return !m.lease.readAt.IsZero()
+}
+
+func (m *Manager) leaseIsStale() bool {
 	age := time.Since(m.lease.readAt)
 	switch {
-	case age < rereadSoonest && !m.lease.doubtful && m.lease.readable:
-		return
-	case m.lease.doubtful, !m.lease.readable, !m.lease.exists, age >= rereadEvery:
-	case m.process.running() && (m.process.primary || m.following.settled):
-		return // a leader's own writes, and for a follower the watch, tell enough
+	case age < rereadSoonest && !m.lease.doubtful:
+		return false
+	case !m.lease.readable:
+		return time.Since(m.apiFailed) >= rereadSoonest
+	case m.lease.doubtful, !m.lease.exists, age >= rereadEvery:
+		return true
 	}
-	object, err := m.leases.Get(ctx, naming.Lease(m.options.Cluster))
-	switch {
-	case err == nil:
-		m.adoptView(viewOf(object))
-	case kubeapi.IsNotFound(err):
-		m.lease = leaseView{readable: true, readAt: time.Now()}
+	// A leader's own writes, and for a follower the watch, tell enough.
+	return !m.process.running() || !m.process.primary && !m.following.settled
+}
+
+// readLease asks the API server for the Lease, unless something is under way.
+func (m *Manager) readLease() {
+	if m.leaseCall != nil {
+		return
+	}
+	m.call(nil, func(ctx context.Context) (kubeapi.Lease, error) {
+		return m.leases.Get(ctx, naming.Lease(m.options.Cluster))
+	})
+}
+
+// askLease reads it again because a step says so.
+func (m *Manager) askLease() {
+	if time.Since(m.lease.asked) >= askedSoonest && time.Since(m.apiFailed) >= askedSoonest {
+		m.readLease()
+	}
+}
+
+// writeRecord updates the Lease under the version that was read last. Where it fails the Lease is read again before anything else.
+func (m *Manager) writeRecord(record election.Record) error {
+	if m.leaseCall != nil || m.lease.doubtful || !m.lease.readable {
+		m.askLease()
+		return nil
+	}
+	if err := m.rememberMembers(record); err != nil {
+		return err
+	}
+	object, err := encoded(m.lease.object, record)
+	if err != nil {
+		return err
+	}
+	m.options.Step("lease: write")
+	m.call(&record, func(ctx context.Context) (kubeapi.Lease, error) { return m.leases.Update(ctx, object) })
+	return nil
+}
+
+func (m *Manager) call(record *election.Record, do func(context.Context) (kubeapi.Lease, error)) {
+	call := &leaseCall{sent: time.Now(), record: record, over: m.lease.record.Revision, answer: make(chan leaseAnswer, 1)}
+	m.leaseCall = call
+	go func() {
+		object, err := do(context.Background()) // the client has a time limit of its own
+		call.answer <- leaseAnswer{object, err}
+		m.wake()
+	}()
+}
+
+// takeAnswer looks whether the call that is under way has been answered.
+func (m *Manager) takeAnswer() {
+	call := m.leaseCall
+	if call == nil {
+		return
+	}
+	select {
+	case answer := <-call.answer:
+		m.leaseCall = nil
+		if call.record == nil {
+			m.tookRead(call, answer)
+		} else {
+			m.tookWrite(call, answer)
+		}
 	default:
-		if m.lease.readable {
-			m.log.Warn("the Lease cannot be read", "error", err.Error())
+	}
+}
+
+func (m *Manager) tookRead(call *leaseCall, answer leaseAnswer) {
+	switch {
+	case answer.err == nil:
+		view := viewOf(answer.object)
+		view.asked = call.sent
+		m.adoptView(view)
+	case kubeapi.IsNotFound(answer.err):
+		m.lease = leaseView{readable: true, readAt: time.Now(), asked: call.sent}
+	default:
+		m.apiFailed = time.Now()
+		if m.lease.readable || m.lease.readAt.IsZero() {
+			m.log.Warn("the Lease cannot be read", "error", answer.err.Error())
 		}
 		m.lease.readable, m.lease.readAt = false, time.Now()
 	}
 }
+
+func (m *Manager) tookWrite(call *leaseCall, answer leaseAnswer) {
+	switch {
+	case answer.err == nil:
+		view := viewOf(answer.object)
+		view.asked = call.sent
+		m.wrote(*call.record)
+		m.adoptView(view)
+		return
+	case !kubeapi.Refused(answer.err):
+		// It may have been done, or may be yet: that is known once a newer revision is read.
+		m.unsettled = max(m.unsettled, call.over)
+		m.apiFailed = time.Now()
+	}
+	m.lease.doubtful = true
+	m.hold("writing the Lease", answer.err)
+}
+
+// apiPatience is how long a leader lets an answer keep it from what needs no API, and apiPause how long it does so once there was none.
+const (
+	apiPatience = 200 * time.Millisecond
+	apiPause    = time.Second
+)
+
+// apiSilent tells that the API server does not answer, and that it is not time yet to try again.
+func (m *Manager) apiSilent() bool {
+	hangs := m.leaseCall != nil && time.Since(m.leaseCall.sent) > apiPatience
+	return hangs || time.Since(m.apiFailed) < apiPause
+}
+
+// leaseExpired tells that a lease duration has passed by this clock: for the holder since it sent what last renewed it, for others since they first
+// read of that. It decides in asynchronous mode alone.
+func (m *Manager) leaseExpired(record election.Record) bool {
+	duration := time.Duration(leaseSeconds) * time.Second
+	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
+		duration = time.Duration(configuration.Availability.LeaseDurationSeconds) * time.Second
+	}
+	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(m.revisionSince) > duration
+}
+
+// maxLag is what a standby that takes over may lack in asynchronous mode, in bytes.
+func (m *Manager) maxLag() int64 {
+	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
+		return configuration.Availability.MaxLagBytes
+	}
+	return 0
+}
+
+// settled tells that the fate of everything that this instance ever sent is known.
+func (m *Manager) settled() bool {
+	writing := m.leaseCall != nil && m.leaseCall.record != nil
+	return !writing && m.unsettled != neverRead && m.lease.record.Revision > m.unsettled
+}
+
+// neverRead stands for the revision over which the program before this one may have sent something.
+const neverRead = -1
 
 // takeWatched looks at what the watch told. A follower takes renewals from it; anything that a decision may hang on is read again.
 func (m *Manager) takeWatched() {
@@ -99,9 +252,21 @@ func renewalOf(before, after election.Record) bool {
 
 // adoptView takes a state of the Lease over, and writes down what must not be forgotten of it.
 func (m *Manager) adoptView(view leaseView) {
+	if before := m.lease.record; before.Holder != view.record.Holder || before.Term != view.record.Term {
+		m.leaderChanged(view.record)
+	}
+	if m.lease.record.Revision != view.record.Revision {
+		m.revisionSince = view.readAt
+		if !view.asked.IsZero() && m.lease.record.Revision != 0 && view.record.Holder == m.options.Instance {
+			m.revisionSince = view.asked // it may have been in force from then on
+		}
+	}
 	m.lease = view
 	if view.edited {
 		return
+	}
+	if m.unsettled == neverRead && !view.asked.IsZero() {
+		m.unsettled = view.record.Revision
 	}
 	m.see(view.record)
 }
@@ -116,8 +281,8 @@ func (m *Manager) see(record election.Record) {
 	if !m.contents.HasIdentity || identity.System == "" || identity.System != record.System {
 		return
 	}
-	if !identity.See(record) {
-		return
+	if !identity.See(record) || m.process.primary && m.writes.Waits(time.Now()) > time.Second {
+		return // on volumes that take no writes a leader would wait for ever, instead of giving the Lease up
 	}
 	if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
 		m.log.Error("what the Lease says was not written down", "error", err.Error())
@@ -127,30 +292,20 @@ func (m *Manager) see(record election.Record) {
 // addressed fills in what the writer of a record knows.
 func (m *Manager) addressed(record election.Record) election.Record {
 	record = record.Copy()
-	record.Address = m.options.PodIP
-	if o := m.process.observation; o != nil {
+	if record.Holder == m.options.Instance {
+		record.Address = m.options.PodIP
+		if opened := m.leading.openedAt; record.LastFailover != nil && record.LastFailover.OpenedAt.IsZero() && !opened.IsZero() {
+			record.LastFailover.OpenedAt = opened.UTC().Truncate(time.Millisecond)
+		}
+	}
+	if o := m.process.observation; o != nil && m.process.primary {
 		record.Position = m.position().String()
 	}
 	return record
 }
 
-// writeRecord updates the Lease under the version that was read last. Where it fails the Lease is read again before anything else.
-func (m *Manager) writeRecord(ctx context.Context, record election.Record) error {
-	if err := m.rememberMembers(record); err != nil {
-		return err
-	}
-	written, err := m.updateLease(ctx, m.lease.object, record)
-	if err != nil {
-		m.lease.doubtful = true
-		return err
-	}
-	m.adoptView(viewOf(written))
-	m.leading.wrote(record)
-	return nil
-}
-
-// updateLease writes a record into the object that was read.
-func (m *Manager) updateLease(ctx context.Context, object kubeapi.Lease, record election.Record) (kubeapi.Lease, error) {
+// encoded is the object that was read with another record.
+func encoded(object kubeapi.Lease, record election.Record) (kubeapi.Lease, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	if object.Holder != record.Holder || object.Transitions != record.Term {
 		object.AcquireTime = now
@@ -163,7 +318,7 @@ func (m *Manager) updateLease(ctx context.Context, object kubeapi.Lease, record 
 	}
 	object.Holder, object.Transitions, object.DurationSeconds = fields.HolderIdentity, fields.LeaseTransitions, leaseSeconds
 	object.RenewTime, object.Annotations = now, fields.Annotations
-	return m.leases.Update(ctx, object)
+	return object, nil
 }
 
 // rememberMembers writes added members down before they are published: whoever may have been a member must be heard where nobody leads.

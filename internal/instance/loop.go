@@ -19,7 +19,7 @@ import (
 // How often the loop turns by itself: when nothing happens, and while something is under way that no event tells of.
 const (
 	idleTurn = time.Second
-	busyTurn = 50 * time.Millisecond
+	busyTurn = 20 * time.Millisecond
 )
 
 // certificatesEvery is how often the mounted Secret is looked at.
@@ -37,6 +37,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	m.adopt(handover)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	m.listen = func(names []string) { m.peers.Listen(background, names) }
 	m.refreshCertificates()
 	servers, err := m.serve()
 	if err != nil {
@@ -45,17 +46,23 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer servers.close()
 	go m.publisher.Run(background)
 	go m.watchLease(background)
+	go m.writes.Run(background, probeEvery, func() bool { return m.beat.Load().beat.Leads })
 	m.log.Info("instance manager started", "instance", m.options.Instance, "version", m.options.Version)
 
 	childEnded := make(chan os.Signal, 8)
 	signal.Notify(childEnded, syscall.SIGCHLD)
 	certificates := time.NewTicker(certificatesEvery)
 	defer certificates.Stop()
+	terminated := ctx.Done()
 	for {
-		m.turn(ctx)
-		select {
-		case <-ctx.Done():
+		m.turn(background)
+		if m.mayEnd() {
 			return m.shutDown()
+		}
+		select {
+		case <-terminated:
+			terminated = nil
+			m.terminate()
 		case command := <-m.commands:
 			command()
 		case <-childEnded:
@@ -71,38 +78,75 @@ func (m *Manager) Run(ctx context.Context) error {
 }
 
 func (m *Manager) untilNextTurn() time.Duration {
-	if m.job != nil {
+	p := &m.process
+	switch {
+	case m.job != nil, p.checkpoint != nil:
 		return busyTurn
-	}
-	if o := m.process.observation; o != nil && o.Exhausted && !m.process.attached && m.decision.Action != election.Promote {
+	case p.observation != nil && p.replayedTimeline != 0 && m.step.Verb == election.Rest:
 		return idleTurn // detached at the end of its WAL, perhaps for hours
-	}
-	if m.process.inTransition() {
+	case p.inTransition(), m.step.Verb != election.Rest && m.step.Verb != election.Wait:
+		return busyTurn
+	case m.doubt.cause != "" || m.leaderIsSilent():
 		return busyTurn
 	}
 	return idleTurn
 }
 
-// turn is one round: observe, decide, act, report.
+// stepsPerTurn bounds how many steps follow each other without a pause.
+const stepsPerTurn = 20
+
+// turn observes, decides, acts and reports, for as long as one step leads to the next.
 func (m *Manager) turn(ctx context.Context) {
+	for range stepsPerTurn {
+		if !m.takeStep(ctx) {
+			return
+		}
+	}
+}
+
+func (m *Manager) takeStep(ctx context.Context) (done bool) {
 	m.turnedAt.Store(time.Now().UnixNano())
 	defer m.publish()
 	defer m.surviveBug()
 	m.problem = ""
+	m.noticeStall()
 	m.noticeEnd()
 	m.noticeJob()
 	if m.job != nil {
-		return
+		return false
 	}
 	if err := m.observe(ctx); err != nil {
-		m.hold("observing", err)
+		if !errors.Is(err, errNotAsked) {
+			m.hold("observing", err)
+		}
+		return false
+	}
+	m.followTheLease()
+	step := election.Decide(m.observation())
+	m.story(step)
+	m.step = step
+	done, err := m.carryOut(ctx, step)
+	if err != nil {
+		m.hold(string(step.Verb), err)
+	}
+	if !done {
+		m.duties(ctx)
+	}
+	return done && m.job == nil
+}
+
+// followTheLease takes over what the Lease says about who leads.
+func (m *Manager) followTheLease() {
+	record := m.lease.record
+	if m.lease.edited || !m.lease.exists || record.Revision < m.highest {
 		return
 	}
-	decision := election.Decide(m.observation())
-	m.story(decision)
-	m.decision = decision
-	if err := m.act(ctx, decision); err != nil {
-		m.hold(string(decision.Action), err)
+	if record.Holder == m.options.Instance && record.HolderIncarnation == m.contents.Identity.Incarnation && m.contents.Whole {
+		m.leading.record = &record
+		return
+	}
+	if m.process.primary {
+		m.publisher.Publish(nil)
 	}
 }
 
@@ -112,38 +156,6 @@ func (m *Manager) surviveBug() {
 		m.problem = fmt.Sprintf("a bug of the instance manager: %v; please report it with the log", bug)
 		m.log.Error("a turn of the loop ended in a bug; going on", "bug", fmt.Sprint(bug), "stack", string(debug.Stack()))
 	}
-}
-
-// act carries one step of a decision out. What keeps it from going on is m.problem or an error; the next turn tries again.
-func (m *Manager) act(ctx context.Context, decision election.Decision) error {
-	if m.process.stopping() {
-		return m.pressOn()
-	}
-	switch decision.Action {
-	case election.Keep:
-		return m.keep(ctx)
-	case election.Wait:
-		return m.wait()
-	case election.Initialise:
-		return m.initialise(ctx)
-	case election.Finish:
-		return m.finish()
-	case election.Clone:
-		return m.clone(ctx)
-	case election.Follow:
-		return m.follow(ctx)
-	case election.Measure:
-		return m.measure(ctx)
-	case election.Take, election.Republish:
-		return m.writeRecord(ctx, m.addressed(*decision.Record))
-	case election.Lead:
-		return m.lead(ctx)
-	case election.Promote:
-		return m.promote(ctx)
-	case election.StopAtOnce:
-		return m.stopAtOnce(decision.Message)
-	}
-	return fmt.Errorf("no such action: %q", decision.Action)
 }
 
 // hold notes an error for the status, and logs it once while it stays the same.
@@ -158,34 +170,44 @@ func (m *Manager) hold(doing string, err error) {
 	m.problem = text
 }
 
-// story logs a decision that differs from the one before: read together, these lines tell what happened.
-func (m *Manager) story(decision election.Decision) {
-	if decision.Action == m.decision.Action && decision.Rule == m.decision.Rule && decision.Message == m.decision.Message {
+// story logs why a step is taken where there is more to tell than what it does, which is logged when it is done.
+func (m *Manager) story(step election.Step) {
+	if step.Message == "" || step.Verb == m.step.Verb && step.Rule == m.step.Rule && step.Message == m.step.Message {
 		return
 	}
-	record := m.lease.record
-	m.log.Info("decision", "action", string(decision.Action), "rule", decision.Rule, "message", decision.Message,
+	record := m.lastRecord()
+	m.log.Info("step", "verb", string(step.Verb), "rule", step.Rule, "message", step.Message,
 		"holder", record.Holder, "term", record.Term, "revision", record.Revision, "timeline", record.Timeline)
 }
 
-// wait lets nothing be started. A server that runs goes on: only StopAtOnce ends one.
-func (m *Manager) wait() error {
-	m.publisher.Publish(nil)
-	return nil
-}
-
-// keep goes on as before, without the Lease.
-func (m *Manager) keep(ctx context.Context) error {
-	if !m.process.running() {
-		return nil
+// duties are what an instance does beside its steps, all the time.
+func (m *Manager) duties(ctx context.Context) {
+	p := &m.process
+	if !p.running() || p.observation == nil || p.stopping() || p.promoting {
+		return
 	}
 	if err := m.syncFiles(); err != nil {
-		return err
+		m.hold("configuring postgres", err)
 	}
-	if m.process.primary && m.process.open && m.process.observation != nil && m.leading.record != nil {
+	switch {
+	case p.primary && m.leading.record != nil:
 		m.leaderDuties(ctx)
+	case p.attached:
+		if record := m.lease.record; record.Holder == p.attachedTo && record.Address != p.attachedAddress {
+			if err := m.attach(record); err != nil {
+				m.hold("following", err)
+			}
+			m.endReceiver() // one that still waits for the former address would do so for a while
+		}
+		m.following.settled = true
+		m.followerDuties(ctx)
+		if p.stopping() {
+			return
+		}
+		if err := m.seeThatItStreams(ctx); err != nil {
+			m.hold("following", err)
+		}
 	}
-	return nil
 }
 
 func (m *Manager) openLogs(handover *handover) error {
@@ -231,6 +253,6 @@ func (m *Manager) readVersion(ctx context.Context) (postgres.Version, error) {
 }
 
 // waiting is a reason to wait that is found outside package election.
-func waiting(reason instanceapi.WaitReason, message string) election.Decision {
-	return election.Decision{Action: election.Wait, Rule: string(reason), WaitReason: reason, Message: message}
+func waiting(reason instanceapi.WaitReason, message string) election.Step {
+	return election.Step{Verb: election.Wait, Rule: string(reason), WaitReason: reason, Message: message}
 }

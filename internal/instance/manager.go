@@ -41,33 +41,48 @@ type Manager struct {
 	certificates  *certificates.Store
 	leases        kubeapi.Leases
 	publisher     *endpoints.Publisher
-	peers         *peers.Poller
+	statuses      *peers.Poller
+	peers         *peers.Heartbeats
 	sql           *server.Server
 	configuration *configurations
 	metrics       *metrics.Handler
+	writes        *volumes.WriteProbe
 
 	wakeUp    chan struct{}
 	commands  chan func()
 	watched   atomic.Pointer[watchedLease]
 	published atomic.Pointer[instanceapi.Status]
+	beat      atomic.Pointer[toldBeat]
 	turnedAt  atomic.Int64 // when the loop last turned, in Unix nanoseconds
 	fatal     lastFatal
 	applying  sync.Mutex // one configuration, restart or upgrade at a time
 
 	// The loop's.
+	listen    func(names []string) // to the heartbeats of these, from now on
 	lease     leaseView
 	lock      *volumes.Lock // nil until the volumes are this manager's alone
 	contents  volumes.Contents
 	inspected bool
 	highest   int64 // highest revision of the Lease that was seen, also where it is not on disk yet
-	process   process
-	leading   leading
-	following following
-	job       *job
-	failed    map[string]string // why a job failed when it was last tried, by its name
-	decision  election.Decision
-	problem   string // why the decision cannot be carried out now
-	version   string // of PostgreSQL's programs
+	leaseCall *leaseCall
+	// revisionSince is when the present revision was written, for its writer, or first read.
+	revisionSince time.Time
+	apiFailed     time.Time // when the API server last did not answer
+	unsettled     int64     // revision over which this instance sent what may yet land; neverRead before that is known
+	process       process
+	leading       leading
+	leaving       string       // why it gives the Lease up, "" for no
+	handing       *handingOver // a handover that is under way, nil for none
+	following     following
+	ending        bool      // PID 1 was asked to end
+	forced        time.Time // when a forced promotion was asked for
+	doubt         doubt
+	reach         reach
+	job           *job
+	failed        map[string]string // why a job failed when it was last tried, by its name
+	step          election.Step
+	problem       string // why the step cannot be carried out now
+	version       string // of PostgreSQL's programs
 }
 
 // New prepares a manager; Run does the work.
@@ -75,7 +90,8 @@ func New(options Options) (*Manager, error) {
 	options = options.Defaults()
 	m := &Manager{
 		options: options, startedAt: time.Now(), children: supervisor.NewChildren(),
-		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{},
+		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{}, unsettled: neverRead,
+		doubt: doubt{holderSince: time.Now(), heardAt: time.Now()},
 	}
 	m.sink = logs.NewSink(options.Output, time.Now)
 	m.log = slog.New(slog.NewJSONHandler(m.sink, nil)).With("logger", "timonier")
@@ -97,15 +113,17 @@ func New(options Options) (*Manager, error) {
 	m.leases = client.Leases(options.Namespace)
 	m.publisher = endpoints.NewPublisher(client.EndpointSlices(options.Namespace), options.Cluster, options.Namespace, m.log)
 	m.certificates = certificates.NewStore(options.CertificateDirectory, options.keyDirectory())
-	m.peers = peers.New(peers.Options{
+	asking := peers.Options{
 		Address: options.PeerAddress,
 		TLS: func(instance string) *tls.Config {
 			return m.certificates.ClientConfig(naming.InstanceHost(options.Cluster, options.Namespace, instance))
 		},
 		Answered: m.wake, Now: time.Now,
-	})
+	}
+	m.statuses, m.peers = peers.New(asking), peers.NewHeartbeats(asking)
 	m.sql = &server.Server{SocketDirectory: options.socketDirectory(), Port: naming.PortPostgres}
 	m.metrics = metrics.New(m.metricsOptions())
+	m.writes = volumes.NewWriteProbe(options.Volumes)
 	if m.configuration, err = loadConfigurations(options.Volumes.Data); err != nil {
 		return nil, err
 	}

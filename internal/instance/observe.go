@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 
 // peerFreshness is how old a peer's answer may be where a decision without a leader hangs on it.
 const peerFreshness = 5 * time.Second
+
+// errNotAsked: the program has just started, and the API server has not answered yet, or said that it does not.
+var errNotAsked = errors.New("the Lease was not read yet")
 
 // observe reads all that a decision is made from.
 func (m *Manager) observe(ctx context.Context) error {
@@ -25,11 +29,22 @@ func (m *Manager) observe(ctx context.Context) error {
 	if err := m.observeVolumes(ctx); err != nil {
 		return err
 	}
-	m.observeLease(ctx)
+	known := m.observeLease()
+	m.listen(m.others())
 	if err := m.observeServer(ctx); err != nil {
 		return err
 	}
+	if err := m.observeReplay(ctx); err != nil {
+		return err
+	}
+	if err := m.observeHandover(ctx); err != nil {
+		return err
+	}
+	m.suspect()
 	m.askPeers(ctx)
+	if !known {
+		return errNotAsked
+	}
 	return nil
 }
 
@@ -52,11 +67,11 @@ func (m *Manager) observeVolumes(ctx context.Context) error {
 
 // askPeers asks the others where nobody leads, so that all volumes report.
 func (m *Manager) askPeers(ctx context.Context) {
-	record := m.lease.record
+	record := m.lastRecord()
 	if !m.lease.exists || (record.HasSystem() && record.Holder != "" && !m.lease.edited && record.Revision >= m.highest) {
 		return
 	}
-	m.peers.Ask(ctx, m.others(), time.Second)
+	m.statuses.Ask(ctx, m.others(), time.Second)
 }
 
 // others are all instances that this one may have to hear.
@@ -65,7 +80,7 @@ func (m *Manager) others() []string {
 	if configuration, known := m.configuration.inForce(); known {
 		names = append(names, configuration.Instances...)
 	}
-	for _, status := range m.peers.Answers(peerFreshness) {
+	for _, status := range m.statuses.Answers(peerFreshness) {
 		names = append(names, status.Volume.Members...)
 	}
 	slices.Sort(names)
@@ -76,7 +91,7 @@ func (m *Manager) others() []string {
 func (m *Manager) observation() election.Observation {
 	o := election.Observation{
 		Cluster: m.options.Cluster, Self: m.options.Instance,
-		Lease: election.Lease{Readable: m.lease.readable, Exists: m.lease.exists, Edited: m.lease.edited, Record: m.lease.record},
+		Lease: election.Lease{Readable: m.lease.readable, Exists: m.lease.exists, Edited: m.lease.edited, Record: m.lastRecord()},
 		Own:   election.VolumeOf(m.volumeReport()),
 		Led:   m.leading.record,
 		Peers: map[string]election.Peer{},
@@ -92,19 +107,13 @@ func (m *Manager) observation() election.Observation {
 	if configuration, known := m.configuration.inForce(); known {
 		o.Instances = configuration.Instances
 	}
-	for name, status := range m.peers.Answers(peerFreshness) {
+	for name, status := range m.statuses.Answers(peerFreshness) {
 		if !status.Volume.Inspected {
 			continue // it has not looked yet, which is no answer
 		}
 		o.Peers[name] = election.Peer{Volume: election.VolumeOf(status.Volume), Leads: status.Leader}
 	}
-	switch {
-	case !m.process.running():
-	case m.process.primary:
-		o.Running = election.RunningAsPrimary
-	default:
-		o.Running = election.RunningAsStandby
-	}
+	o.Running, o.Member = m.running(), m.member()
 	return o
 }
 
@@ -131,12 +140,12 @@ func (m *Manager) volumeReport() instanceapi.VolumeReport {
 	report.Position = max(c.Control.CheckpointLocation, c.Control.MinRecoveryEnd).String()
 	report.PositionKnown = !m.process.running() && c.Control.CleanlyShutDown()
 	if o := m.process.observation; o != nil {
-		report.Timeline = o.Timeline
+		report.Timeline = max(o.Timeline, m.process.replayedTimeline)
 		report.Position = m.position().String()
 		// Detached, with nothing left to replay and no walreceiver that could bring more: this is where recovery ends.
-		report.PositionKnown = o.InRecovery && !m.process.attached && o.Receiver == 0 && o.Exhausted
+		report.PositionKnown = o.InRecovery && !m.process.attached && o.Receiver == 0 && o.Exhausted && m.process.replayedTimeline != 0
 	}
-	report.Term = c.Identity.TermOf(report.Timeline)
+	report.Term = c.Identity.Lineage.Term(report.Timeline)
 	return report
 }
 

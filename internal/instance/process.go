@@ -11,6 +11,7 @@ import (
 	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/postgres"
 )
 
 const (
@@ -27,10 +28,24 @@ type process struct {
 	postmaster *supervisor.Postmaster
 	// primary: it was started as one, or promoted.
 	primary bool
-	// attached: its walreceiver finds the leader in the service file.
-	attached bool
-	// open: pg_hba.conf admits clients, and that is in force.
-	open bool
+	// attached: its walreceiver finds the leader in the service file, who was at that address.
+	attached                    bool
+	attachedTo, attachedAddress string
+	// attachedTerm is the one in which that was decided, streamedTerm the one whose timeline it was seen to receive since.
+	attachedTerm, streamedTerm int64
+	// door: pg_hba.conf admits clients. open: that is in force, or some are still in.
+	door, open bool
+	// replayedTimeline of a detached standby that has come to its end; 0 where it is not known.
+	replayedTimeline int64
+	// opensAt is how much WAL was on disk when it was first seen to be primary.
+	opensAt postgres.LSN
+	// enforced tells what has become of the quorum that it was told.
+	enforced enforced
+	// shutDown: pg_control says so, whatever of the server still runs; its last record begins there.
+	shutDown   bool
+	shutDownAt postgres.LSN
+	// checkpoint that is under way beside the loop; nil for none.
+	checkpoint chan error
 	// accepted: it has accepted a connection since it started.
 	accepted    bool
 	observation *server.Observation
@@ -41,7 +56,7 @@ type process struct {
 	filesAt time.Time
 	// renewed, roles: steps before a primary opens.
 	renewed, roles bool
-	// promoting: from the request to end recovery until the control file is on the new timeline.
+	// promoting: from the request to end recovery until it has ended.
 	promoting bool
 	stopAsked time.Time
 
@@ -49,9 +64,10 @@ type process struct {
 	failures  int
 	notBefore time.Time
 	// restarting on request, until the server accepts connections again.
-	restarting bool
-	pending    []string // parameters that wait for a restart
-	pendingAt  time.Time
+	restarting   bool
+	restartAsked time.Time
+	pending      []string // parameters that wait for a restart
+	pendingAt    time.Time
 }
 
 func (p *process) running() bool { return p.postmaster != nil }
@@ -72,7 +88,7 @@ func (p *process) inTransition() bool {
 }
 
 // start starts the server on PGDATA, whose files the caller has written.
-func (m *Manager) start(primary, attached, open bool) error {
+func (m *Manager) start(primary bool) error {
 	if time.Now().Before(m.process.notBefore) {
 		// Without the seconds that are left: what stays the same is logged once.
 		return fmt.Errorf("postgres ended %d times in a row, and is started again after %s: %s",
@@ -95,10 +111,10 @@ func (m *Manager) start(primary, attached, open bool) error {
 		return err
 	}
 	m.process = process{
-		postmaster: postmaster, primary: primary, attached: attached, open: open, files: m.process.files, filesAt: m.process.filesAt,
-		startedWith: m.configuration.revision(), failures: m.process.failures, restarting: m.process.restarting,
+		postmaster: postmaster, primary: primary, files: m.process.files, filesAt: m.process.filesAt,
+		startedWith: m.configuration.revision(), failures: m.process.failures, restarting: m.process.restarting, restartAsked: m.process.restartAsked,
 	}
-	m.log.Info("postgres started", "pid", postmaster.PID, "primary", primary, "attached", attached, "configuration", m.process.startedWith)
+	m.log.Info("postgres started", "pid", postmaster.PID, "primary", primary, "configuration", m.process.startedWith)
 	return nil
 }
 
@@ -113,7 +129,8 @@ func (m *Manager) noticeEnd() {
 	m.inspected = false
 	m.publisher.Publish(nil)
 	asked, exit := p.postmaster.Asked(), p.postmaster.Exit()
-	next := process{files: p.files, filesAt: p.filesAt, restarting: p.restarting}
+	next := process{files: p.files, filesAt: p.filesAt, restarting: p.restarting, restartAsked: p.restartAsked}
+	m.reach.forget()
 	if asked == 0 {
 		next.failures = p.failures + 1
 		if time.Since(p.postmaster.StartedAt) > steadyAfter {
@@ -121,6 +138,9 @@ func (m *Manager) noticeEnd() {
 		}
 		next.notBefore = time.Now().Add(backOff(next.failures))
 		m.log.Error("postgres ended by itself", "exit", exit, "reason", m.fatal.last(), "failures", next.failures)
+		if p.primary && m.leading.record != nil && m.eligible() {
+			m.leaving = "postgres ended by itself, and another instance can lead at once"
+		}
 		if !p.accepted {
 			m.configurationFailed(p.startedWith, m.fatal.last())
 		}
@@ -168,18 +188,10 @@ func (m *Manager) pressOn() error {
 	return nil
 }
 
-// stopAtOnce ends a primary that is not to be one any more: without a checkpoint, and without waiting for clients.
-func (m *Manager) stopAtOnce(why string) error {
-	m.log.Warn("stopping postgres at once", "why", why)
-	m.publisher.Publish(nil)
-	m.leading = leading{}
-	return m.stop(supervisor.Immediate)
-}
-
 // shutDown ends the server within the pod's grace period, and with it PID 1. The Lease stays: whoever starts next over this volume leads again.
 func (m *Manager) shutDown() error {
 	m.log.Info("stopping", "postgres", m.process.running())
-	m.decision.Action = stoppingAction
+	m.step.Verb = stoppingVerb
 	m.publisher.Publish(nil)
 	m.publish()
 	if m.process.running() {
@@ -223,17 +235,23 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		return err
 	}
 	if !p.accepted {
-		p.accepted, p.failures, p.restarting = true, 0, false
-		m.configuration.cameUp(p.startedWith)
-		m.log.Info("postgres accepts connections", "afterMilliseconds", time.Since(p.postmaster.StartedAt).Milliseconds(), "inRecovery", observation.InRecovery)
-		if p.open {
-			go m.openMetrics() // a primary does when it opens
+		if err := m.firstAnswer(observation); err != nil {
+			return err
 		}
 	}
 	p.observation = &observation
 	if p.promoting && !p.primary && !observation.InRecovery {
-		p.primary, p.renewed = true, false
+		p.primary, p.promoting, p.replayedTimeline = true, false, 0
 		m.log.Info("promoted", "timeline", observation.Timeline)
+	}
+	if record := m.lease.record; observation.Streaming && observation.ReceivedTimeline == record.Timeline && p.attachedTerm == record.Term {
+		p.streamedTerm = record.Term
+	}
+	if p.primary && !observation.InRecovery {
+		if p.opensAt == 0 {
+			p.opensAt = observation.Flushed
+		}
+		m.reach.note(m.turnTime(), observation.Flushed, m.lease.record.Term, observation.Replicas)
 	}
 	if time.Since(p.pendingAt) > 5*time.Second {
 		if p.pending, err = m.sql.PendingRestart(ctx); err != nil {
@@ -241,6 +259,21 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		}
 		p.pendingAt = time.Now()
 	}
+	return nil
+}
+
+// firstAnswer of a server since it started.
+func (m *Manager) firstAnswer(observation server.Observation) error {
+	p := &m.process
+	p.accepted, p.failures, p.restarting = true, 0, false
+	m.configuration.cameUp(p.startedWith)
+	if identity := &m.contents.Identity; identity.Rewound != 0 {
+		identity.Rewound = 0
+		if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
+			return err
+		}
+	}
+	m.log.Info("postgres accepts connections", "afterMilliseconds", time.Since(p.postmaster.StartedAt).Milliseconds(), "inRecovery", observation.InRecovery)
 	return nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
-// stoppingAction stands in for a decision once PID 1 was asked to end.
-const stoppingAction election.Action = "Stopping"
+// stoppingVerb stands in for a step once PID 1 was asked to end.
+const stoppingVerb election.Verb = "Stopping"
 
 // publish makes a status of what the loop knows now.
 func (m *Manager) publish() {
@@ -26,17 +26,18 @@ func (m *Manager) publish() {
 	}
 	status.State, status.WaitReason, status.Message = m.state()
 	o := m.process.observation
-	serving := o != nil && m.process.open && !m.process.stopping() && m.decision.Action != stoppingAction
+	serving := o != nil && m.process.open && !m.process.stopping() && m.step.Verb != stoppingVerb
 	status.Ready = serving
 	status.Leader = serving && m.process.primary && !o.InRecovery && m.leading.record != nil
 	m.published.Store(&status)
+	m.publishHeartbeat()
 }
 
 // state is what the instance is doing, in one word, for what it waits, and a message for people.
 func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 	p := &m.process
 	switch {
-	case m.decision.Action == stoppingAction:
+	case m.step.Verb == stoppingVerb:
 		return instanceapi.StateStopping, "", ""
 	case m.job != nil:
 		return m.job.state, "", m.job.message
@@ -48,18 +49,16 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 		return instanceapi.StateRecovering, "", m.problem
 	case p.running() && p.primary && p.open:
 		return instanceapi.StateRunning, "", m.problem
-	case p.running() && p.primary, p.running() && m.decision.Action == election.Promote:
-		return instanceapi.StateRecovering, "", m.problem
-	case p.running() && m.decision.Action == election.Follow && p.observation.Streaming:
+	case p.running() && p.primary, p.promoting:
+		return instanceapi.StateRecovering, "", joined(m.step.Message, m.problem)
+	case p.running() && p.attached && p.observation.Streaming:
 		return instanceapi.StateStreaming, "", m.problem
-	case p.running() && m.decision.Action == election.Follow && m.following.gaveUp:
+	case p.running() && m.following.gaveUp:
 		return instanceapi.StateFollowing, instanceapi.WaitFollow, m.problem
-	case p.running() && m.decision.Action == election.Follow:
-		return instanceapi.StateFollowing, "", m.problem
-	case m.decision.Action == election.Wait:
-		return instanceapi.StateWaiting, m.decision.WaitReason, m.decision.Message
 	case p.running():
-		return instanceapi.StateFollowing, m.decision.WaitReason, joined(m.decision.Message, m.problem)
+		return instanceapi.StateFollowing, m.step.WaitReason, joined(m.step.Message, m.problem)
+	case m.step.Verb == election.Wait:
+		return instanceapi.StateWaiting, m.step.WaitReason, m.step.Message
 	case p.failures > 0:
 		return instanceapi.StateFailed, "", joined("PostgreSQL ended by itself: "+m.fatal.last()+"; it is started again", m.problem)
 	}

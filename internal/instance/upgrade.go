@@ -20,6 +20,7 @@ import (
 	"github.com/timonier-io/timonier/internal/instance/logs"
 	"github.com/timonier-io/timonier/internal/instance/volumes"
 	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
 )
 
 // An upgrade replaces this program by exec: same process, so the server stays its child and never notices. What the
@@ -29,16 +30,22 @@ import (
 // handover is what one program image leaves to the next.
 type handover struct {
 	// Process is this process's identity in time: a file that an earlier process left is worthless.
-	Process    string           `json:"process"`
-	Postmaster int              `json:"postmaster,omitempty"`
-	StartedAt  time.Time        `json:"startedAt"`
-	Primary    bool             `json:"primary"`
-	Attached   bool             `json:"attached"`
-	Open       bool             `json:"open"`
-	Revision   string           `json:"revision"`
-	Highest    int64            `json:"highest"`
-	Led        *election.Record `json:"led,omitempty"`
-	Logs       logs.Handover    `json:"logs"`
+	Process    string    `json:"process"`
+	Postmaster int       `json:"postmaster,omitempty"`
+	StartedAt  time.Time `json:"startedAt"`
+	Primary    bool      `json:"primary"`
+	Attached   bool      `json:"attached"`
+	AttachedTo string    `json:"attachedTo,omitempty"`
+	Term       int64     `json:"attachedTerm,omitempty"`
+	Address    string    `json:"attachedAddress,omitempty"`
+	Open       bool      `json:"open"`
+	// Effective is how much WAL was on disk when what was told of the quorum was seen to be so, nil where it was not.
+	Effective *postgres.LSN    `json:"effective,omitempty"`
+	OpensAt   postgres.LSN     `json:"opensAt,omitempty"`
+	Revision  string           `json:"revision"`
+	Highest   int64            `json:"highest"`
+	Led       *election.Record `json:"led,omitempty"`
+	Logs      logs.Handover    `json:"logs"`
 	// Lock of the volumes, as open descriptors; none from a program that took no lock.
 	Lock []int `json:"lock,omitempty"`
 }
@@ -107,11 +114,14 @@ func (m *Manager) execute() error {
 	}
 	p := &m.process
 	state := handover{
-		Process: processIdentity(), Primary: p.primary, Attached: p.attached, Open: p.open,
+		Process: processIdentity(), Primary: p.primary, Attached: p.attached, AttachedTo: p.attachedTo, Term: p.attachedTerm, Address: p.attachedAddress, Open: p.open, OpensAt: p.opensAt,
 		Revision: p.startedWith, Highest: m.highest, Led: m.leading.record,
 	}
 	if p.running() {
 		state.Postmaster, state.StartedAt = p.postmaster.PID, p.postmaster.StartedAt
+	}
+	if p.enforced.effective {
+		state.Effective = &p.enforced.at
 	}
 	m.log.Info("replacing this program; postgres goes on", "postgres", state.Postmaster)
 	var err error
@@ -177,8 +187,12 @@ func (m *Manager) adopt(state *handover) {
 		return
 	}
 	m.process = process{
-		postmaster: postmaster, primary: state.Primary, attached: state.Attached, open: state.Open,
+		postmaster: postmaster, primary: state.Primary, attached: state.Attached, attachedTo: state.AttachedTo, attachedTerm: state.Term, attachedAddress: state.Address,
+		door: state.Open, open: state.Open, opensAt: state.OpensAt,
 		startedWith: state.Revision, renewed: state.Primary, roles: state.Open, accepted: true,
+	}
+	if state.Effective != nil {
+		m.process.enforced = enforced{effective: true, at: *state.Effective, checkpointed: true}
 	}
 	// Without a running server this is read before every decision; now it has to be read beside it, once.
 	if m.contents, err = m.options.Volumes.Inspect(context.Background(), m.programs.ControlData); err != nil {

@@ -66,6 +66,21 @@ func (c *Client) Restart(ctx context.Context, request RestartRequest) (Status, e
 	return call[Status](ctx, c, http.MethodPost, PathRestart, request)
 }
 
+// Switchover asks the leader to hand over; it is not waited for. Who leads afterwards is in the Lease.
+func (c *Client) Switchover(ctx context.Context, request SwitchoverRequest) (Status, error) {
+	return call[Status](ctx, c, http.MethodPost, PathSwitchover, request)
+}
+
+// Reinitialize asks a standby to clone its data anew; it is not waited for.
+func (c *Client) Reinitialize(ctx context.Context) (Status, error) {
+	return call[Status](ctx, c, http.MethodPost, PathReinitialize, ReinitializeRequest{})
+}
+
+// ForcePromotion lets an instance take the Lease without votes, and tells what may be lost by it.
+func (c *Client) ForcePromotion(ctx context.Context, request ForcePromotionRequest) (ForcePromotionReply, error) {
+	return call[ForcePromotionReply](ctx, c, http.MethodPost, PathForce, request)
+}
+
 // Replace sends another build of the instance manager, which then takes the place of the running one.
 func (c *Client) Replace(ctx context.Context, program io.Reader, size int64, hash string) (BinaryReply, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPut, c.base+PathBinary, program)
@@ -89,6 +104,12 @@ func (e *RefusedError) Error() string { return e.Answer.Reason + ": " + e.Answer
 func Refused(err error) (*RefusedError, bool) {
 	var refused *RefusedError
 	return refused, errors.As(err, &refused)
+}
+
+// Unknown tells that an instance refused since it does not know the path: its instance manager is older than the operator.
+func Unknown(err error) bool {
+	refused, ok := Refused(err)
+	return ok && (refused.Code == http.StatusNotFound || refused.Code == http.StatusMethodNotAllowed)
 }
 
 func call[Answer any](ctx context.Context, c *Client, method, path string, body any) (Answer, error) {

@@ -8,6 +8,10 @@
 //	PUT  /v1/access         Access → AccessReport        operator; the leader only
 //	POST /v1/restart        RestartRequest → Status      operator
 //	PUT  /v1/binary         the program → BinaryReply    operator
+//	POST /v1/switchover     SwitchoverRequest → Status   operator; the leader only
+//	POST /v1/reinitialize   ReinitializeRequest → Status operator; a standby only
+//	POST /v1/force-promotion ForcePromotionRequest → ForcePromotionReply  operator
+//	GET  /v1/heartbeats     Heartbeat, one a line, without end  instance
 //	GET  /metrics           Prometheus text              operator, monitor
 //
 // An endpoint answers 403 to a certificate without the role, 409 where the
@@ -24,6 +28,10 @@ const (
 	PathAccess        = "/v1/access"
 	PathRestart       = "/v1/restart"
 	PathBinary        = "/v1/binary"
+	PathSwitchover    = "/v1/switchover"
+	PathReinitialize  = "/v1/reinitialize"
+	PathForce         = "/v1/force-promotion"
+	PathHeartbeats    = "/v1/heartbeats"
 	PathMetrics       = "/metrics"
 )
 
@@ -48,6 +56,8 @@ const (
 	StateBootstrapping State = "Bootstrapping"
 	// StateCloning: a base backup is being taken from the leader.
 	StateCloning State = "Cloning"
+	// StateRewinding: what this copy has and its leader has not is being taken back.
+	StateRewinding State = "Rewinding"
 	// StateRecovering: postgres is started and does not accept connections yet.
 	StateRecovering State = "Recovering"
 	// StateRunning: postgres serves as primary.
@@ -228,6 +238,8 @@ type Configuration struct {
 	// Instances are all that have, or are about to have, a volume: each must be heard where there is no leader,
 	// and has a slot on every other.
 	Instances []string `json:"instances"`
+	// Availability as the spec asks for it, its defaults filled in; nil from an operator that knows none.
+	Availability *Availability `json:"availability,omitempty"`
 }
 
 // RestartRequest asks for a restart of postgres in place.

@@ -34,7 +34,9 @@ import (
 
 	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	postgresv1alpha1 "github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/controller/postgrescluster"
+	"github.com/timonier-io/timonier/internal/controller/postgresoperation"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
 )
@@ -97,14 +99,22 @@ func addControllers(manager ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	connections := &contact.Connections{}
 	clusters := &postgrescluster.Reconciler{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(),
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Connections: connections,
 		Events: manager.GetEventRecorder("timonier"), Metrics: clusterMetrics,
 		ManagerImage: options.ManagerImage, ManagerProgram: program, Images: options.PostgresImages,
 		PeerPolicy: peer, ClientPolicy: client, Workers: options.Workers, Now: time.Now,
 	}
 	if err := clusters.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of PostgresClusters: %w", err)
+	}
+	operations := &postgresoperation.Reconciler{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Connections: connections,
+		Events: manager.GetEventRecorder("timonier"), Workers: options.Workers, Now: time.Now,
+	}
+	if err := operations.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("controller of PostgresOperations: %w", err)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func TestPostgreSQLTakesEverySettingAsItWasMeant(t *testing.T) {
 			"my.text": in.Parameters["my.text"], "max_connections": "64", "work_mem": "5MB", "cluster_name": "demo-1",
 			"shared_preload_libraries": "pg_stat_statements,auto_explain", "primary_conninfo": "service=leader", "restart_after_crash": "off",
 			"ssl": "on", "data_checksums": "on", "shared_buffers": "128MB", "synchronous_commit": "remote_apply", "archive_command": "true",
-			"max_slot_wal_keep_size": "512MB", "primary_slot_name": "timonier_demo_1", "search_path": `"$user", public`, "wal_retrieve_retry_interval": "250ms",
+			"max_slot_wal_keep_size": "512MB", "primary_slot_name": "timonier_demo_1", "search_path": `"$user", public`, "wal_retrieve_retry_interval": "100ms",
 		} {
 			if got := pgtest.Value[string](t, conn, "SELECT current_setting($1)", name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)

@@ -1,6 +1,10 @@
 package postgres
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // StandbySensitive are the parameters that a hot standby may not set lower than
 // its primary: it would stop as soon as it replays the record that tells of the primary's value.
@@ -29,4 +33,17 @@ func anyOf(running, desired map[string]int64, differs func(now, then int64) bool
 		then, asked := desired[name]
 		return known && asked && differs(now, then)
 	})
+}
+
+// SynchronousStandbyNames is the setting under which a commit waits until this many of the named standbys have flushed it; empty where it waits for nobody.
+// https://www.postgresql.org/docs/17/runtime-config-replication.html#GUC-SYNCHRONOUS-STANDBY-NAMES
+func SynchronousStandbyNames(number int, names []string) string {
+	if number <= 0 {
+		return ""
+	}
+	quoted := make([]string, 0, len(names))
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		quoted = append(quoted, QuoteIdentifier(name))
+	}
+	return "ANY " + strconv.Itoa(number) + " (" + strings.Join(quoted, ", ") + ")"
 }

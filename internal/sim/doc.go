@@ -5,9 +5,16 @@
 //	wal.go       records, and what a copy of the data holds
 //	postgres.go  a server: commits that wait for standbys, as PostgreSQL really releases them
 //	stream.go    walsenders and walreceivers
-//	world.go     the world: who moves next, faults, and what must never be missing
-//	node.go      an instance: it carries out one step of package election after another
+//	volumes.go   disks: wiped, set aside and brought back; clones and rewinds, that may be interrupted
+//	network.go   letters between instances, and connections: late, twice, in one direction, or not at all
 //	lease.go     the API server: updates that fail, land late, or whose answer is lost
+//	node.go      an instance: it carries out one step of package election after another
+//	reading.go   how it reads and writes the Lease
+//	wanting.go   what a leader wants
+//	world.go     the world: who moves next
+//	faults.go    what goes wrong
+//	healing.go   how it ends: all comes back, or nearly
+//	oracle.go    what was shown and must never be missing, and what the Lease may promise
 //
 // The model is never kinder than PostgreSQL: where a check of PostgreSQL is known to have a hole, the model has no check.
 // Its facts are those of PostgreSQL 15 and 17, and each has a test here that is named after it.

@@ -90,6 +90,21 @@ func TestTwoConnectionsWithOneNameCountTwice(t *testing.T) {
 	}
 }
 
+func TestAReceiverOnAnotherTimelineTakesNothingAndItsFlushCounts(t *testing.T) {
+	leader, standby := primary(anyOf(1, "b"))
+	standby.Data.WAL = []Record{{1, 1, 7}, {1, 1, 8}, {1, 1, 9}}
+	leader.Data.WAL = []Record{{1, 1, 7}, {2, 3, 0}}
+	commit := leader.Write(10)
+	receiveAll(standby)
+	if len(standby.Data.WAL) != 3 || !commit.Acknowledged {
+		t.Error("it takes what follows another record than its own last one, or its position does not count")
+	}
+	leader.Write(11)
+	if standby.Receiver.Receive() {
+		t.Error("it goes on behind a fork that it has passed")
+	}
+}
+
 func TestADeadConnectionCountsUntilItsWalsenderIsTerminated(t *testing.T) {
 	leader, standby := primary(anyOf(2, "b", "c"))
 	leader.Write(7)
@@ -135,6 +150,34 @@ func TestAPromotionThatIsInterruptedStartsWritableOnTheOldTimeline(t *testing.T)
 	}
 }
 
+func TestAPromotionThatWasBegunBeforeTakesTheNextNumber(t *testing.T) {
+	_, standby := primary(Setting{})
+	if taken := standby.BeginPromotion(5); taken != 5 {
+		t.Errorf("the first one takes %d, where placeholders lead to 5", taken)
+	}
+	again := Start(standby.Data, 3)
+	if taken := again.BeginPromotion(5); taken != 6 {
+		t.Errorf("a second one takes %d, although the history file of 5 is there", taken)
+	}
+}
+
+func TestAFastStopSendsTheShutdownCheckpoint(t *testing.T) {
+	leader, standby := primary(anyOf(1, "b"))
+	commit := leader.Write(7)
+	leader.StopFast()
+	receiveAll(standby)
+	if commit.Acknowledged {
+		t.Error("a commit whose wait was cancelled is acknowledged")
+	}
+	if !leader.Data.ShutDown || len(standby.Data.WAL) != len(leader.Data.WAL) || len(leader.Data.WAL) != 2 {
+		t.Error("the standby lacks the shutdown checkpoint")
+	}
+	leader.Stop()
+	if Start(leader.Data, 3).Data.ShutDown {
+		t.Error("what was started again is said to be shut down")
+	}
+}
+
 func TestWhoStopsForgetsWhoWaited(t *testing.T) {
 	leader, standby := primary(anyOf(1, "b"))
 	commit := leader.Write(7)
@@ -162,7 +205,7 @@ func TestAnUpdateOfTheLeaseCountsOnlyOverTheVersionItWasMadeFrom(t *testing.T) {
 	}
 	api.Create(election.Record{})
 	_, version, _ := api.Read()
-	api.Send(version, election.Record{Holder: "shop-1", Revision: 1})
+	api.Send(version, election.Record{Holder: "shop-1", Revision: 1}, nil)
 	if !api.Update(version, election.Record{Holder: "shop-2", Revision: 1}) {
 		t.Error("refused")
 	}

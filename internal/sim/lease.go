@@ -21,6 +21,7 @@ type version struct {
 type update struct {
 	from   int
 	record election.Record
+	landed func()
 }
 
 // NewAPI has no Lease.
@@ -54,10 +55,13 @@ func (a *API) Update(from int, record election.Record) bool {
 	return true
 }
 
-// Send an update that lands later, or never: the writer does not know which.
-func (a *API) Send(from int, record election.Record) {
-	a.pending = append(a.pending, update{from, record.Copy()})
+// Send an update that lands later, or never: the writer does not know which. Landed is called if it does; it may be nil.
+func (a *API) Send(from int, record election.Record, landed func()) {
+	a.pending = append(a.pending, update{from, record.Copy(), landed})
 }
+
+// Forget what is under way: it never lands.
+func (a *API) Forget() { a.pending = nil }
 
 // Land one of the updates that are under way.
 func (a *API) Land(choose func(n int) int) {
@@ -67,5 +71,7 @@ func (a *API) Land(choose func(n int) int) {
 	at := choose(len(a.pending))
 	sent := a.pending[at]
 	a.pending = slices.Delete(a.pending, at, at+1)
-	a.Update(sent.from, sent.record)
+	if a.Update(sent.from, sent.record) && sent.landed != nil {
+		sent.landed()
+	}
 }

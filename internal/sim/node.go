@@ -9,22 +9,99 @@ import (
 	"github.com/timonier-io/timonier/internal/postgres"
 )
 
+// node is an instance: what is on its volume, what runs, and what it has read.
+type node struct {
+	name string
+	*volume
+	// aside are volumes that were taken away, and may be brought back.
+	aside []*volume
+
+	// Gone for good, frozen until a moment, its disk stalled, its way to the API cut; clock is how far its clock is off.
+	up, gone, stalled, apiCut bool
+	frozenUntil, clock        int
+	memory
+
+	server          *Server
+	opensAt, toldAt int
+	// since are the walsenders that started after what was told was seen to be effective.
+	effective bool
+	since     []*Sender
+	clone     *clone
+}
+
+// memory of an instance manager, gone when it is.
+type memory struct {
+	lease election.Record
+	// unsettled: updates that were sent over this revision or an earlier one may land yet; -1 where it is not known.
+	unsettled int64
+	version   int
+	fresh     bool
+	// silent: the API did not answer lately.
+	silent bool
+	// held is the step in the middle of which it was frozen.
+	held *election.Step
+	// seenAt and renewedAt: when it first read the revision, and when it sent the last renewal that succeeded.
+	seenAt, renewedAt int
+
+	follows     string
+	followsTerm int64
+	suspect     bool
+	leave       bool
+	handOver    string
+	force       bool
+	irreparable bool
+	wanted      election.Quorum
+	votes       map[string]election.Vote
+	holds       map[string]election.Position
+}
+
+func forgetful() memory {
+	return memory{version: -1, unsettled: -1, votes: map[string]election.Vote{}, holds: map[string]election.Position{}, renewedAt: -leaseDuration, seenAt: 0}
+}
+
+// What the clock counts in asynchronous mode, in steps of the world, and how much may be lost then, in records.
+const (
+	leaseDuration = 300
+	maxLag        = 5
+)
+
 // member is what a node sees.
 func (w *World) member(nd *node) election.Member {
 	m := election.Member{
 		Self: nd.name, Incarnation: nd.incarnation, Lease: nd.lease, Fresh: nd.fresh, Settled: nd.lease.Revision > nd.unsettled, Promise: nd.promise, Told: nd.told,
-		ControlTimeline: nd.data.Timeline, Timeline: nd.data.LastTimeline(), AttachedTo: nd.follows, Attached: nd.follows != "",
+		ToldTerm: nd.toldTerm, AttachedTo: nd.follows, AttachedTerm: nd.followsTerm, Attached: nd.follows != "", APISilent: nd.silent, HandOver: nd.handOver, Holds: nd.holds, MaxLag: maxLag, Force: nd.force,
 		Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
-		Flushed: map[string]postgres.LSN{},
+		Position: nd.position(), Flushed: map[string]postgres.LSN{}, Wanted: nd.lease.Quorum, Empty: nd.data == nil, Broken: nd.broken, Irreparable: nd.irreparable,
 	}
 	for _, vote := range nd.votes {
 		m.Votes = append(m.Votes, vote)
 	}
-	m.Position = election.Position{Term: nd.terms[m.Timeline], At: at(len(nd.data.WAL))}
-	m.Wanted = nd.lease.Quorum
-	if nd.server == nil {
-		return m
+	m.Expired = w.now+nd.clock-nd.seenAt > leaseDuration
+	if nd.lease.Holder == nd.name {
+		since := w.now + nd.clock - nd.renewedAt
+		m.Expired = since > leaseDuration
+		m.Renew = m.Renew || (nd.lease.Quorum.Mode == election.ModeAsynchronous && since > leaseDuration/3)
 	}
+	if w.rules.ModeFromSpec && nd.lease.Holder != nd.name {
+		m.Lease = nd.lease.Copy()
+		m.Lease.Quorum.Mode = w.asked.Mode
+	}
+	if nd.data != nil {
+		m.ControlTimeline, m.Timeline, m.ShutDown = nd.data.Timeline, nd.data.LastTimeline(), nd.data.ShutDown
+		m.Line = nd.lineage.Line(m.Timeline)
+		m.TimelineTaken = nd.data.Begun[nd.lease.Timeline] && nd.data.Timeline != nd.lease.Timeline
+	}
+	if w.rules.ComparesTimelines && nd.data != nil {
+		m.Position.Term = slices.Max(slices.Collect(maps.Keys(nd.data.Begun)))
+	}
+	if nd.server != nil {
+		w.observe(nd, &m)
+	}
+	return m
+}
+
+// observe the server that runs.
+func (w *World) observe(nd *node, m *election.Member) {
 	m.Running, m.Open = election.RunningAsPrimary, nd.server.Open
 	if nd.server.Recovery {
 		m.Running = election.RunningAsStandby
@@ -36,61 +113,71 @@ func (w *World) member(nd *node) election.Member {
 		counted = nd.server.Senders()
 	}
 	for _, sender := range counted {
-		if !sender.ended {
-			m.Flushed[sender.Name] = max(m.Flushed[sender.Name], at(sender.Flushed))
+		if sender.ended {
+			continue
 		}
-	}
-	m.Wanted = w.wanted(nd)
-	return m
-}
-
-// wanted changes now and then, to anything that is possible: safety must not hang on what is wanted. Once all is healed it is
-// what an operator would want: whoever streams, and a majority of all.
-func (w *World) wanted(nd *node) election.Quorum {
-	if !w.healed && nd.wanted.Required > 0 && !w.chance(3) {
-		return nd.wanted
-	}
-	wanted := election.Quorum{Mode: election.ModeQuorum, Members: map[string]string{nd.incarnation: nd.name}, Required: 1}
-	for _, sender := range nd.server.senders {
-		if w.healed || w.chance(80) {
-			for _, other := range w.nodes {
-				if other.incarnation == sender.Name {
-					wanted.Members[sender.Name] = other.name
-				}
+		for incarnation, instance := range nd.members() {
+			if w.senderName(incarnation, instance, nd.toldTerm) == sender.Name {
+				m.Flushed[incarnation] = max(m.Flushed[incarnation], at(sender.Flushed))
 			}
 		}
 	}
-	wanted.Required = min(len(w.nodes)/2+1, len(wanted.Members))
-	if !w.healed && w.chance(30) {
-		wanted.Required = 1 + w.rng.IntN(len(wanted.Members))
-	}
-	nd.wanted = wanted
-	return wanted
+	m.Wanted = w.wanted(nd)
+}
+
+// members of any quorum that it has read or told.
+func (nd *node) members() map[string]string {
+	all := maps.Clone(nd.lease.Quorum.Members)
+	maps.Copy(all, nd.told.Members)
+	return all
 }
 
 // turn of a node: one step of what the rules say.
 func (w *World) turn(nd *node) {
-	if !nd.up {
+	if !w.awake(nd) {
 		return
 	}
+	if nd.held != nil { // it goes on in the middle of what it did when it was frozen
+		step := *nd.held
+		nd.held = nil
+		w.do(nd, step)
+		return
+	}
+	nd.silent = nd.silent && !w.chance(30)
 	if nd.lease.Revision == 0 || w.chance(20) {
 		w.read(nd)
 		return
 	}
 	step := w.rules.Next(w.member(nd))
-	if step.Verb != election.Rest && step.Verb != election.ReadLease {
-		w.tell("%s: %s (%s) at revision %d, term %d%s", nd.name, step.Verb, step.Rule, nd.lease.Revision, nd.lease.Term, detail(step))
+	if nd.stalled && onDisk(step.Verb) {
+		return
+	}
+	if !w.healed && w.rng.IntN(500) == 0 {
+		w.freeze(nd)
+		nd.held = &step
+		return
 	}
 	w.do(nd, step)
+}
+
+// onDisk: it hangs where the disk does.
+func onDisk(verb election.Verb) bool {
+	switch verb {
+	case election.Rest, election.ReadLease, election.WriteLease, election.Stop:
+		return false
+	default:
+		return true
+	}
 }
 
 // detail of a step, for the story.
 func detail(step election.Step) string {
 	switch step.Verb {
 	case election.Tell:
-		return fmt.Sprintf(": %d of %v", step.Quorum.Required, slices.Sorted(maps.Values(step.Quorum.Members)))
+		return fmt.Sprintf(": %d of %v", step.Quorum.Required, slices.Sorted(maps.Keys(step.Quorum.Members)))
 	case election.WriteLease:
-		return fmt.Sprintf(": %s, %d of %v", step.Record.Holder, step.Record.Quorum.Required, step.Record.MemberNames())
+		quorum := step.Record.Quorum
+		return fmt.Sprintf(": %q, %s, %d of %v", step.Record.Holder, quorum.Mode, quorum.Required, slices.Sorted(maps.Keys(quorum.Members)))
 	case election.MakePromise:
 		return fmt.Sprintf(": %d", step.Revision)
 	default:
@@ -98,50 +185,39 @@ func detail(step election.Step) string {
 	}
 }
 
-func (w *World) read(nd *node) {
-	record, version, exists := w.api.Read()
-	if w.rules.ReadsCache && w.chance(30) {
-		record, version, exists = w.api.ReadCached(w.rng.IntN)
-		nd.lease.Revision = 0
-	}
-	if exists && record.Revision >= nd.lease.Revision {
-		if nd.unsettled < 0 {
-			nd.unsettled = record.Revision // what it sent before it was restarted may still land over this one
-		}
-		nd.lease, nd.version, nd.fresh = record, version, true
-		for _, fork := range record.History {
-			nd.terms[fork.Timeline] = fork.Term
-		}
-	}
-}
-
 func (w *World) do(nd *node, step election.Step) {
+	if step.Verb != election.Rest && step.Verb != election.ReadLease {
+		w.tell("%s: %s (%s) at revision %d, term %d%s", nd.name, step.Verb, step.Rule, nd.lease.Revision, nd.lease.Term, detail(step))
+	}
 	switch step.Verb {
 	case election.Rest:
 	case election.ReadLease:
 		w.read(nd)
 	case election.WriteLease:
-		w.update(nd, step.Record)
+		w.update(nd, step)
 	case election.Detach:
 		nd.follows = ""
 		if nd.server != nil {
 			nd.server.Disconnect()
 		}
 	case election.Attach:
-		nd.follows = nd.lease.Holder
+		nd.follows, nd.followsTerm = nd.lease.Holder, step.Term
 	case election.MakePromise:
 		nd.promise = step.Revision
 	case election.StartStandby, election.StartPrimary:
-		nd.data.StandbySignal = step.Verb == election.StartStandby
-		w.start(nd)
+		w.start(nd, step.Verb == election.StartStandby)
 	case election.Stop:
 		w.stop(nd)
 	case election.Rewind:
-		w.mend(nd)
+		w.rewind(nd)
+	case election.Clone:
+		w.cloneData(nd)
 	case election.Tell:
-		w.configure(nd, step.Quorum)
+		w.configure(nd, step.Quorum, step.Term)
 	default:
-		w.doInServer(nd, step.Verb)
+		if nd.server != nil { // it may have gone while this one was frozen
+			w.doInServer(nd, step.Verb)
+		}
 	}
 }
 
@@ -152,15 +228,21 @@ func (w *World) doInServer(nd *node, verb election.Verb) {
 		nd.server.Open = false
 	case election.OpenDoor:
 		if !nd.server.Recovery {
-			w.check(nd)
-			w.leaders++
+			w.opens(nd)
 		}
 		nd.server.Open = true
 	case election.EndRecovery:
-		nd.server.EndRecovery(nd.lease.Timeline)
+		taken := nd.server.BeginPromotion(nd.lease.Timeline)
+		if !w.healed && w.chance(20) {
+			w.stop(nd)
+			return
+		}
+		nd.server.EndRecovery(taken)
 		nd.opensAt = len(nd.data.WAL)
 	case election.Checkpoint:
 		nd.server.Checkpoint()
+	case election.StopForHandover:
+		nd.server.StopFast()
 	case election.MakeEffective:
 		for _, sender := range nd.server.Senders() {
 			nd.server.Terminate(sender)
@@ -172,9 +254,9 @@ func (w *World) doInServer(nd *node, verb election.Verb) {
 	}
 }
 
-func (w *World) configure(nd *node, quorum election.Quorum) {
-	nd.told, nd.effective, nd.since = quorum.Copy(), false, nil
-	setting := settingOf(nd.told, nd.incarnation)
+func (w *World) configure(nd *node, quorum election.Quorum, term int64) {
+	nd.told, nd.toldTerm, nd.effective, nd.since = quorum.Copy(), term, false, nil
+	setting := w.settingOf(nd.told, term, nd.incarnation)
 	if nd.server == nil {
 		nd.data.Setting = setting
 		return
@@ -182,67 +264,22 @@ func (w *World) configure(nd *node, quorum election.Quorum) {
 	nd.server.Configure(setting)
 }
 
-func (w *World) start(nd *node) {
+func (w *World) start(nd *node, standby bool) {
+	if nd.data == nil { // what no rule allows, and a broken one may: initdb
+		nd.data = &Data{Timeline: nd.lease.Timeline, Begun: map[int64]bool{}}
+	}
+	nd.data.StandbySignal = standby
 	w.writers++
 	if w.rules.ForgetsTold {
-		nd.told = nd.lease.Quorum.Copy()
-		nd.data.Setting = settingOf(nd.told, nd.incarnation)
+		w.configure(nd, nd.lease.Quorum, nd.lease.Term)
 	}
 	nd.server = Start(nd.data, w.writers)
 	nd.effective, nd.since, nd.opensAt, nd.wanted = false, nil, len(nd.data.WAL), election.Quorum{}
 }
 
-// update the Lease: refused, done, done without an answer, or landing later if at all.
-func (w *World) update(nd *node, record election.Record) {
-	if w.chance(10) {
-		w.api.Send(nd.version, record)
-		nd.fresh, nd.unsettled = false, nd.lease.Revision
-		return
+func (w *World) stop(nd *node) {
+	if nd.server != nil {
+		nd.server.Stop()
 	}
-	done := w.api.Update(nd.version, record)
-	if !done {
-		nd.fresh = false
-		return
-	}
-	if w.chance(10) { // done, and the answer is lost
-		nd.fresh, nd.unsettled = false, nd.lease.Revision
-		return
-	}
-	if record.Holder != nd.lease.Holder {
-		w.elections++
-		nd.leave = false
-	}
-	w.read(nd)
-}
-
-// mend a copy that went its own way: back to the fork of the first timeline that it does not know.
-func (w *World) mend(nd *node) {
-	leader := w.named(nd.lease.Holder)
-	if leader == nil || leader.server == nil {
-		return
-	}
-	w.stop(nd)
-	common := forked(nd.data.WAL, nd.lease.History)
-	nd.data.WAL, nd.data.StandbySignal = nd.data.WAL[:common], true
-	nd.data.ConsistentAt = len(leader.data.WAL)
-	nd.data.Timeline = nd.data.LastTimeline()
-}
-
-// forked is where a copy left the line of a history: at its first record of a timeline that the history has not, or where the next one
-// of those that it has begins.
-func forked(wal []Record, history []election.Fork) int {
-	for position, record := range wal {
-		known := record.Timeline == 1
-		for _, fork := range history {
-			begins, _ := postgres.ParseLSN(fork.At)
-			known = known || fork.Timeline == record.Timeline
-			if fork.Timeline > record.Timeline && position >= int(begins) {
-				return position
-			}
-		}
-		if !known {
-			return position
-		}
-	}
-	return len(wal)
+	nd.server, nd.effective, nd.since, nd.follows = nil, false, nil, ""
 }

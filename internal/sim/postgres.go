@@ -11,6 +11,8 @@ type Server struct {
 	Replayed int
 	// Open: pg_hba.conf admits clients.
 	Open bool
+	// Stopping: a fast stop is under way, and new connections are refused.
+	Stopping bool
 	// Receiver is its walreceiver, nil for none.
 	Receiver *Receiver
 
@@ -40,6 +42,7 @@ type Commit struct {
 // that no other server in this world has.
 func Start(data *Data, writer int) *Server {
 	s := &Server{Data: data, Recovery: data.StandbySignal, writer: writer, setting: data.Setting.copy(), waits: !data.Setting.empty()}
+	data.ShutDown = false
 	if !s.Recovery {
 		data.WAL = slices.DeleteFunc(data.WAL, func(r Record) bool { return r.Timeline > data.Timeline })
 		s.Replayed = len(data.WAL)
@@ -56,6 +59,17 @@ func (s *Server) Stop() {
 	s.senders = nil
 }
 
+// StopFast ends all clients, cancelling their waits, and writes the shutdown checkpoint. Walsenders go on until their standbys have it, and the
+// archiver until it has done.
+func (s *Server) StopFast() {
+	if s.Stopping {
+		return
+	}
+	s.Stopping, s.Open, s.waiting = true, false, nil
+	s.insert(Record{Timeline: max(s.Data.Timeline, s.Data.LastTimeline()), Writer: s.writer})
+	s.Data.ShutDown = true
+}
+
 // Replay one record more; false where there is none.
 func (s *Server) Replay() bool {
 	if !s.Recovery || s.Replayed >= len(s.Data.WAL) {
@@ -68,12 +82,25 @@ func (s *Server) Replay() bool {
 // Consistent tells that recovery has come far enough for the data to make sense.
 func (s *Server) Consistent() bool { return s.Replayed >= s.Data.ConsistentAt }
 
-// EndRecovery is a promotion, up to where it writes its first record on the new timeline. standby.signal is gone before pg_control
-// is on that timeline: a crash in between leaves a server that would start writable on the old one. Checkpoint ends that.
-func (s *Server) EndRecovery(timeline int64) {
+// BeginPromotion writes the history file of the timeline that it takes: the next number that has none yet, from the one that placeholders lead to.
+// Nothing else says so yet, and a crash leaves it there.
+func (s *Server) BeginPromotion(timeline int64) (taken int64) {
+	for taken = timeline; s.Data.Begun[taken]; {
+		taken++
+	}
+	if s.Data.Begun == nil {
+		s.Data.Begun = map[int64]bool{}
+	}
+	s.Data.Begun[taken] = true
+	return taken
+}
+
+// EndRecovery is the rest of a promotion, up to where it writes its first record on the timeline that it took. standby.signal is gone before
+// pg_control is on that timeline: a crash in between leaves a server that would start writable on the old one. Checkpoint ends that.
+func (s *Server) EndRecovery(taken int64) {
 	s.Recovery, s.Data.StandbySignal = false, false
 	s.Replayed = len(s.Data.WAL)
-	s.insert(Record{Timeline: timeline, Writer: s.writer})
+	s.insert(Record{Timeline: taken, Writer: s.writer})
 }
 
 // Checkpoint puts pg_control onto the timeline that is written, and makes the checkpointer take the setting.

@@ -7,8 +7,9 @@ import (
 
 // Sender is a walsender: it releases commits by its own copy of the setting.
 type Sender struct {
-	// Name is the application_name of who receives.
+	// Name is the application_name of who receives. Slot is that of its instance's copy: nobody else can use it at the same time.
 	Name    string
+	Slot    string
 	Flushed int
 
 	server  *Server
@@ -40,10 +41,11 @@ func (s *Server) Disconnect() { s.Receiver = nil }
 func (r *Receiver) Connected() bool { return !r.sender.ended }
 
 // Receive takes one record more from the sender, if there is one, and flushes it. A receiver whose WAL differs from the sender's goes on
-// at its own position, as PostgreSQL does where it does not see that.
+// at its own position, as PostgreSQL does where it does not see that: it looks at nothing but the numbers of timelines. Where
+// these differ it takes nothing, and still replies with its own position.
 func (r *Receiver) Receive() bool {
 	have, there := len(r.server.Data.WAL), r.sender.server.Data.WAL
-	if r.sender.ended || have >= len(there) {
+	if r.sender.ended || have >= len(there) || (have > 0 && there[have-1].Timeline != r.server.Data.LastTimeline()) {
 		return false
 	}
 	r.server.Data.WAL = append(r.server.Data.WAL, there[have])

@@ -19,6 +19,10 @@ type Data struct {
 	Unsynced int
 	// Timeline in pg_control: that of the last checkpoint, which a promotion reaches after its end of recovery.
 	Timeline int64
+	// ShutDown: pg_control says that it was stopped in an orderly way.
+	ShutDown bool
+	// Begun are the timelines that have a real history file here: a promotion to one of them takes another number.
+	Begun map[int64]bool
 	// StandbySignal: it is started in recovery.
 	StandbySignal bool
 	// ConsistentAt is the position that recovery must reach before the data is consistent: after a base backup and a rewind.

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/timonier-io/timonier/internal/election"
-	"github.com/timonier-io/timonier/internal/postgres"
 )
 
 // World of instances, all of whose moves one seed chooses.
@@ -16,23 +15,24 @@ type World struct {
 	nodes []*node
 	rng   *rand.Rand
 	rules Rules
+	now   int
 
-	writers   int
-	values    int
-	commits   []*Commit
-	healed    bool
-	shown     []shown
-	leaders   int
-	elections int
-	faults    int
-	story     []string
-	violation string
-}
+	// What is asked for, and what leaders make of it.
+	asked  election.Availability
+	wishes wishes
+	// Which faults this world knows beside those that each has.
+	wipes, modes bool
+	theme        theme
+	apiDown      bool
+	cut          map[[2]*node]bool
+	mail         []letter
+	healed       bool
 
-// shown is a record that somebody was told of: acknowledged, or read on a leader that is open.
-type shown struct {
-	position int
-	record   Record
+	writers      int
+	incarnations int
+	values       int
+	ledger
+	story []string
 }
 
 // Rules that the world is tried with: those of package election, or a copy in which one is broken on purpose.
@@ -41,67 +41,79 @@ type Rules struct {
 	Vote func(election.Member) (election.Vote, bool)
 	// What an instance manager must not do either.
 	PromiseInMemory, ForgetsTold, CountsAnyWalsender, ReadsCache, TwoWalsenders bool
-}
-
-// node is an instance: what is on its volume, what runs, and what it has read.
-type node struct {
-	name string
-	// On the volume.
-	data        *Data
-	incarnation string
-	promise     int64
-	told        election.Quorum
-	// terms that made timelines, as ever read: a history leaves out what is not on its line, and positions are compared by term.
-	terms map[int64]int64
-	// Running.
-	up      bool
-	server  *Server
-	opensAt int
-	toldAt  int
-	// since are the walsenders that started after what was told was seen to be effective.
-	effective bool
-	since     []*Sender
-	// Read and heard.
-	lease election.Record
-	// unsettled: updates that were sent over this revision or an earlier one may land yet; -1 where it is not known.
-	unsettled int64
-	version   int
-	fresh     bool
-	follows   string
-	suspect   bool
-	leave     bool
-	wanted    election.Quorum
-	votes     map[string]election.Vote
+	// CountsNames: standbys are told apart by instance, and not by incarnation. RefreshesIncarnations: whoever publishes takes each
+	// member's present incarnation. WipedVotes: an empty volume keeps its incarnation, and starts. ModeFromSpec: what is asked for counts.
+	CountsNames, RefreshesIncarnations, WipedVotes, ModeFromSpec bool
+	// CountsAnyTerm: a standby is counted whatever it has read.
+	CountsAnyTerm bool
+	// ComparesTimelines: the highest number of a history file is taken for how far a copy is.
+	ComparesTimelines bool
+	// DiskLies about what it has flushed.
+	DiskLies bool
+	// Theme of all worlds; anything for one that the seed chooses.
+	Theme theme
+	// LossOnly: nothing but what is lost counts as a violation.
+	LossOnly bool
 }
 
 // NewWorld of n instances; the first leads, and the others are its clones and members.
 func NewWorld(seed uint64, n int, rules Rules) *World {
-	w := &World{api: NewAPI(), rng: rand.New(rand.NewPCG(seed, 1)), rules: rules}
+	w := &World{api: NewAPI(), rng: rand.New(rand.NewPCG(seed, 1)), rules: rules, cut: map[[2]*node]bool{}, incarnations: n}
+	w.ledger = newLedger()
+	w.lossOnly = rules.LossOnly
+	w.wishes, w.wipes, w.modes = wishes(w.rng.IntN(3)), w.chance(50), w.chance(20)
+	if w.theme = w.anyTheme(); rules.Theme != anything {
+		w.theme, w.wipes = rules.Theme, w.wipes || rules.Theme == volumes
+	}
+	w.asked = defaults(n)
 	record := election.Record{Holder: "i1", HolderIncarnation: "i1.1", Term: 1, Revision: 1, Timeline: 1, System: "7711",
 		Quorum:  election.Quorum{Mode: election.ModeQuorum, Members: map[string]string{}, Required: n/2 + 1},
 		History: []election.Fork{{Term: 1, Timeline: 1, At: "0/0"}}}
 	for i := range n {
-		nd := &node{name: fmt.Sprintf("i%d", i+1), data: &Data{WAL: []Record{{Timeline: 1}}, Timeline: 1, StandbySignal: i > 0}, votes: map[string]election.Vote{}, terms: map[int64]int64{1: 1}, up: true}
-		nd.incarnation = fmt.Sprintf("%s.%d", nd.name, i+1)
+		nd := &node{name: fmt.Sprintf("i%d", i+1), up: true, memory: forgetful()}
+		nd.volume = &volume{
+			data:        &Data{WAL: []Record{{Timeline: 1}}, Timeline: 1, StandbySignal: i > 0, Begun: map[int64]bool{1: true}},
+			incarnation: fmt.Sprintf("%s.%d", nd.name, i+1), lineage: election.Lineage{},
+		}
 		record.Quorum.Members[nd.incarnation] = nd.name
 		w.nodes = append(w.nodes, nd)
+		w.asked.Instances = append(w.asked.Instances, nd.name)
 	}
 	for _, nd := range w.nodes {
-		nd.told = record.Quorum.Copy()
-		nd.data.Setting = settingOf(nd.told, nd.incarnation)
-		nd.lease = record.Copy()
+		w.configure(nd, record.Quorum, 1)
+		nd.lineage.Learn(record)
+		nd.lease, nd.unsettled = record.Copy(), 0
 	}
 	w.api.Create(record)
 	return w
 }
 
+// defaults of a cluster of n instances.
+func defaults(n int) election.Availability {
+	return election.Availability{Mode: election.ModeQuorum, SynchronousStandbys: n / 2, Preferred: n == 2}
+}
+
 // settingOf a quorum for one of its members: the others, of whom one less than required must have flushed.
-func settingOf(quorum election.Quorum, self string) Setting {
+func (w *World) settingOf(quorum election.Quorum, term int64, self string) Setting {
 	if quorum.Mode != election.ModeQuorum || quorum.Required <= 1 {
 		return Setting{}
 	}
-	names := slices.Sorted(maps.Keys(quorum.Members))
-	return Setting{Number: quorum.Required - 1, Names: slices.DeleteFunc(names, func(name string) bool { return name == self })}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(quorum.Members)), func(name string) bool { return name == self })
+	for i := range names {
+		names[i] = w.senderName(names[i], quorum.Members[names[i]], term)
+	}
+	return Setting{Number: quorum.Required - 1, Names: slices.Compact(names)}
+}
+
+// senderName is the application_name of a copy that has found itself not diverged in a term.
+func (w *World) senderName(incarnation, instance string, term int64) string {
+	if w.rules.CountsNames {
+		incarnation = instance
+	}
+	if w.rules.CountsAnyTerm {
+		return incarnation
+	}
+	return fmt.Sprintf("%s@%d", incarnation, term)
 }
 
 func (w *World) tell(format string, args ...any) {
@@ -112,138 +124,44 @@ func (w *World) chance(percent int) bool { return w.rng.IntN(100) < percent }
 
 // Step is one move of anybody.
 func (w *World) Step() {
+	w.now++
 	nd := w.nodes[w.rng.IntN(len(w.nodes))]
 	switch roll := w.rng.IntN(100); {
-	case roll < 40:
+	case roll < 36:
 		w.turn(nd)
-	case roll < 60:
+	case roll < 54:
 		w.stream(nd)
-	case roll < 70:
+	case roll < 60:
 		w.write(nd)
+	case roll < 68:
+		w.post(nd)
 	case roll < 80:
-		w.hear(nd)
-	case roll < 84 && nd.server != nil:
+		w.deliver()
+	case roll < 83 && nd.server != nil:
 		nd.server.TakeReload(w.rng.IntN)
-	case roll < 86:
+	case roll < 85:
 		w.api.Land(w.rng.IntN)
-	case roll < 90:
-		nd.up = true
+		w.published()
+	case roll < 89:
+		nd.up = nd.up || !nd.gone
 	case roll < 94:
-		// Whoever's leader does not answer suspects it, and others now and then.
-		leader := w.named(nd.lease.Holder)
-		if suspect := leader == nil || leader.server == nil || (!w.healed && w.chance(15)); suspect != nd.suspect {
-			nd.suspect, nd.fresh = suspect, false
-		}
+		w.listen(nd)
 	case !w.healed:
 		w.fault(nd)
 	}
 	w.notice()
 }
 
-// Heal ends all faults: what is down comes up, and nothing new happens to anybody.
-func (w *World) Heal() {
-	w.healed = true
-	for _, nd := range w.nodes {
-		nd.up, nd.leave = true, false
+// listen for the leader: who does not hear it suspects it, and others now and then.
+func (w *World) listen(nd *node) {
+	leader := w.named(nd.lease.Holder)
+	silent := leader == nil || leader.server == nil || !w.awake(leader) || w.cut[[2]*node{leader, nd}]
+	if suspect := silent || (!w.healed && w.chance(20)); suspect != nd.suspect {
+		nd.suspect, nd.fresh = suspect, false
 	}
 }
 
-// fault of any kind that the protocol must bear.
-func (w *World) fault(nd *node) {
-	w.faults++
-	switch w.rng.IntN(6) {
-	case 0:
-		if w.chance(50) {
-			w.crash(nd)
-		}
-	case 1:
-		if nd.server != nil && w.chance(50) { // PID 1 lives, PostgreSQL is killed
-			w.stop(nd)
-		}
-	case 2:
-		nd.leave = w.chance(20) && nd.lease.Holder == nd.name
-	case 3, 4:
-		if nd.server != nil && nd.server.Receiver != nil && w.chance(50) {
-			nd.server.Disconnect()
-		}
-	case 5:
-		if nd.server != nil && len(nd.server.senders) > 0 {
-			nd.server.Terminate(nd.server.senders[w.rng.IntN(len(nd.server.senders))])
-		}
-	}
-}
-
-func (w *World) crash(nd *node) {
-	w.stop(nd)
-	nd.data.LosePower()
-	if w.rules.PromiseInMemory {
-		nd.promise = 0
-	}
-	nd.up, nd.suspect, nd.fresh, nd.leave = false, false, false, false
-	nd.lease, nd.version, nd.unsettled, nd.follows = election.Record{}, -1, -1, ""
-	nd.votes = map[string]election.Vote{}
-}
-
-func (w *World) stop(nd *node) {
-	if nd.server != nil {
-		nd.server.Stop()
-	}
-	nd.server, nd.effective, nd.since, nd.follows = nil, false, nil, ""
-}
-
-// hear the vote of another.
-func (w *World) hear(nd *node) {
-	other := w.nodes[w.rng.IntN(len(w.nodes))]
-	if !nd.up || !other.up || other == nd {
-		return
-	}
-	if vote, voted := w.rules.Vote(w.member(other)); voted {
-		nd.votes[vote.Incarnation] = vote
-	}
-}
-
-// stream moves WAL to a standby, or its reply back.
-func (w *World) stream(nd *node) {
-	if nd.server == nil {
-		return
-	}
-	for range 1 + w.rng.IntN(4) {
-		nd.server.Replay()
-	}
-	receiver := nd.server.Receiver
-	if receiver == nil || !receiver.Connected() {
-		nd.server.Disconnect()
-		w.connect(nd)
-		return
-	}
-	for range w.rng.IntN(4) {
-		receiver.Receive()
-	}
-	if w.chance(70) {
-		receiver.Reply()
-	}
-}
-
-// connect to whom the gate leads, if it is there.
-func (w *World) connect(nd *node) {
-	leader := w.named(nd.follows)
-	if leader == nil || leader.server == nil || leader == nd {
-		return
-	}
-	if !w.rules.TwoWalsenders {
-		// The member's slot keeps a second one from starting; the leader terminates one that is stale.
-		for _, sender := range leader.server.Senders() {
-			if sender.Name == nd.incarnation {
-				leader.server.Terminate(sender)
-			}
-		}
-	}
-	nd.server.Connect(leader.server, nd.incarnation)
-	if leader.effective {
-		leader.since = append(leader.since, nd.server.Receiver.sender)
-	}
-}
-
+// named is the instance of that name, if it is up.
 func (w *World) named(name string) *node {
 	for _, nd := range w.nodes {
 		if nd.name == name && nd.up {
@@ -253,50 +171,30 @@ func (w *World) named(name string) *node {
 	return nil
 }
 
+// leader by the Lease, if it is up.
+func (w *World) leader() *node {
+	record, _, _ := w.api.Read()
+	return w.named(record.Holder)
+}
+
+// awake: it does something.
+func (w *World) awake(nd *node) bool { return nd.up && nd.frozenUntil <= w.now }
+
 // write as a client, where the door is open.
 func (w *World) write(nd *node) {
-	if nd.server == nil || !nd.server.Open || nd.server.Recovery {
+	if nd.server == nil || !w.awake(nd) || nd.stalled || !nd.server.Open || nd.server.Recovery {
 		return
 	}
-	w.values++
-	w.commits = append(w.commits, nd.server.Write(w.values))
-}
-
-// notice what was acknowledged meanwhile, and that it is on whoever is open.
-func (w *World) notice() {
-	w.commits = slices.DeleteFunc(w.commits, func(commit *Commit) bool {
-		if commit.Acknowledged {
-			w.shown = append(w.shown, shown{commit.Position, commit.Record})
-			w.tell("acknowledged: %+v at %d", commit.Record, commit.Position)
-			w.checkAcknowledged(commit)
-		}
-		return commit.Acknowledged
-	})
-}
-
-// checkAcknowledged: a leader of a later timeline that is open already must have it too.
-func (w *World) checkAcknowledged(commit *Commit) {
-	for _, nd := range w.nodes {
-		if nd.server != nil && nd.server.Open && !nd.server.Recovery && nd.data.LastTimeline() > commit.Record.Timeline && !nd.data.Has(commit.Position, commit.Record) {
-			w.violation = fmt.Sprintf("the record %+v at %d is acknowledged while %s leads without it", commit.Record, commit.Position, nd.name)
-		}
+	for range 1 + w.rng.IntN(3) {
+		w.values++
+		w.commits = append(w.commits, nd.server.Write(w.values))
+		w.lie(nd)
 	}
 }
 
-// check that a leader that opens has whatever anybody was ever told; and remember what it shows from now on.
-func (w *World) check(nd *node) {
-	for _, s := range w.shown {
-		if !nd.data.Has(s.position, s.record) {
-			w.violation = fmt.Sprintf("%s opens in term %d without the record %+v at %d, which was shown", nd.name, nd.lease.Term, s.record, s.position)
-			return
-		}
-	}
-	for position, record := range nd.data.WAL {
-		if record.Value != 0 && !slices.Contains(w.shown, shown{position, record}) {
-			w.shown = append(w.shown, shown{position, record})
-		}
+// lie about what was flushed last, where disks do.
+func (w *World) lie(nd *node) {
+	if w.rules.DiskLies {
+		nd.data.Unsynced = min(nd.data.Unsynced+1, 3)
 	}
 }
-
-// at is a position as the election sees it: counted in records.
-func at(records int) postgres.LSN { return postgres.LSN(records) }

@@ -55,11 +55,27 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "api/postgres/v1alpha1/conditions.go"), nil, 0)
+	for _, name := range []string{"conditions.go", "operation_conditions.go"} {
+		words := literals(t, filepath.Join(root, "api/postgres/v1alpha1", name))
+		for _, word := range words {
+			if !strings.Contains(string(page), "`"+word+"`") {
+				t.Errorf("%s is not explained in docs/reference/conditions.md", word)
+			}
+		}
+		if len(words) == 0 {
+			t.Errorf("no reasons were found in %s", name)
+		}
+	}
+}
+
+// literals are all string constants of a file.
+func literals(t *testing.T, path string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
+	var words []string
 	ast.Inspect(file, func(node ast.Node) bool {
 		literal, ok := node.(*ast.BasicLit)
 		if !ok || literal.Kind != token.STRING {
@@ -69,15 +85,10 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found++
-		if !strings.Contains(string(page), "`"+word+"`") {
-			t.Errorf("%s is not explained in docs/reference/conditions.md", word)
-		}
+		words = append(words, word)
 		return true
 	})
-	if found == 0 {
-		t.Error("no reasons were found in conditions.go")
-	}
+	return words
 }
 
 // TestEveryStateOfAnInstanceIsExplained holds that each state that an instance tells of is in docs/reference/states.md,
@@ -111,9 +122,13 @@ func TestEveryRuleOfTheElectionIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := os.ReadFile(filepath.Join(root, "internal", "election", "decide.go"))
-	if err != nil {
-		t.Fatal(err)
+	var code []byte
+	for _, file := range []string{"decide.go", "steps.go"} {
+		content, err := os.ReadFile(filepath.Join(root, "internal", "election", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = append(code, content...)
 	}
 	explained, ruling := map[string]bool{}, map[string]bool{}
 	for _, match := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(string(page), -1) {
@@ -131,7 +146,7 @@ func TestEveryRuleOfTheElectionIsExplained(t *testing.T) {
 		}
 	}
 	if len(ruling) == 0 {
-		t.Error("no rules were found in internal/election/decide.go")
+		t.Error("no rules were found in internal/election")
 	}
 }
 

@@ -210,7 +210,10 @@ func TestAClusterWhoseVolumeIsFullGrowsOutOfIt(t *testing.T) {
 	c := newSpace(t).create("full", instances(2))
 	c.waitReady()
 	c.sql("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS id")
-	localcluster(t, "volume", "fill", c.space.name+"/"+naming.DataVolume(c.primary()))
+	// All of them: while one has room it leads.
+	for _, pod := range c.instancePods() {
+		localcluster(t, "volume", "fill", c.space.name+"/"+naming.DataVolume(pod.Name))
+	}
 	fill := "INSERT INTO kept SELECT generate_series(1001, 200000)"
 	eventually(t, time.Minute, "the volume takes no writes any more", func() error {
 		connection, err := c.connect(t.Context())

@@ -55,7 +55,7 @@ func TestALostVolumeOfASoleInstanceIsNotReplacedByAnEmptySystem(t *testing.T) {
 	}
 }
 
-func TestStandbysKeepTheDataWhenTheVolumeOfThePrimaryIsLost(t *testing.T) {
+func TestAnotherInstanceLeadsWhenTheVolumeOfThePrimaryIsLost(t *testing.T) {
 	t.Parallel()
 	c := newSpace(t).create("survived")
 	c.waitReady()
@@ -66,12 +66,14 @@ func TestStandbysKeepTheDataWhenTheVolumeOfThePrimaryIsLost(t *testing.T) {
 	}
 	system, volumes := c.mustGet().Status.SystemIdentifier, c.volumes()
 
+	w := c.underLoad()
 	c.loseVolume(primary)
-	eventually(t, saidWithin, "a condition says what is lost and what to do", func() error {
-		return c.says(v1alpha1.ConditionStalled, v1alpha1.ReasonDataMissing, primary)
-	})
-	c.waitRunning(primary)
-	c.mustStayEmpty(primary)
+	c.waitReady()
+	if now := c.primary(); now == primary {
+		t.Errorf("%s leads, whose volume was lost", now)
+	}
+	c.mustStream(primary)
+	w.finish(1)
 	for _, standby := range standbys {
 		answer, err := c.superuser(standby, naming.DefaultRole, "SELECT answer FROM precious")
 		if err != nil || answer != "42" {
@@ -103,9 +105,20 @@ func TestNothingIsCreatedWhenAllVolumesAreLost(t *testing.T) {
 	c := newSpace(t).create("bare", instances(2))
 	c.waitReady()
 	system := c.mustGet().Status.SystemIdentifier
+	// At once: what is lost one after the other is cloned from those that are left.
+	c.edit(instances(0))
+	eventually(t, 2*time.Minute, "it hibernates", func() error {
+		if pods := c.instancePods(); len(pods) > 0 {
+			return fmt.Errorf("%d pods are left", len(pods))
+		}
+		return nil
+	})
 	for ordinal := 1; ordinal <= 2; ordinal++ {
-		c.loseVolume(c.instance(ordinal))
+		if err := kube.Delete(t.Context(), c.claim(c.instance(ordinal))); err != nil {
+			t.Fatal(err)
+		}
 	}
+	c.edit(instances(2))
 	eventually(t, 2*time.Minute, "a condition says that the data is missing", func() error {
 		return errors.Join(c.says(v1alpha1.ConditionStalled, v1alpha1.ReasonDataMissing))
 	})

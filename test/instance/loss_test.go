@@ -25,13 +25,20 @@ func TestAnEmptyVolumeIsNeverInitialisedAgain(t *testing.T) {
 	}
 }
 
-func TestTheHolderThatLostItsVolumeLeadsNothingThoughStandbysLive(t *testing.T) {
-	w := cluster(t, 2)
+func TestAHolderThatLostItsVolumeIsReplacedAndCloned(t *testing.T) {
+	w := synchronous(t, 2)
+	before := w.pods[1].status().Volume.Incarnation
 	w.pods[1].kill()
 	w.pods[1].loseVolume("data")
 	w.pods[1].run()
-	w.pods[1].waitsFor(instanceapi.WaitDataMissing)
-	w.pods[2].reads(notes, "first")
+	w.pods[1].configure()
+	w.pods[2].becomes(instanceapi.StateRunning)
+	w.pods[2].must("INSERT INTO notes VALUES ('second')")
+	w.pods[1].becomes(instanceapi.StateStreaming)
+	w.pods[1].reads(notes, "first second")
+	if after := w.pods[1].status().Volume.Incarnation; after == "" || after == before {
+		t.Errorf("the incarnation was %q, and is %q; want a new one", before, after)
+	}
 }
 
 func TestAStandbyThatLostItsVolumeIsClonedAgain(t *testing.T) {
@@ -50,9 +57,11 @@ func TestAStandbyThatLostItsVolumeIsClonedAgain(t *testing.T) {
 
 func TestEveryVolumeLostMeansWaiting(t *testing.T) {
 	w := cluster(t, 2)
+	for _, n := range []int{2, 1} { // nobody is there to take over
+		w.pods[n].kill()
+		w.pods[n].loseVolume("data")
+	}
 	for _, p := range w.pods {
-		p.kill()
-		p.loseVolume("data")
 		p.run()
 	}
 	w.pods[1].waitsFor(instanceapi.WaitDataMissing)
@@ -74,7 +83,7 @@ func TestALostWALVolumeOfAStandbyMeansCloningAgain(t *testing.T) {
 }
 
 func TestALostWALVolumeOfTheHolderMeansMissingData(t *testing.T) {
-	w := cluster(t, 2, withWALVolume)
+	w := cluster(t, 1, withWALVolume) // with a member beside it that one would lead
 	w.pods[1].kill()
 	w.pods[1].loseVolume("wal")
 	w.pods[1].run()

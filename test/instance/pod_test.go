@@ -229,7 +229,7 @@ func (w *world) tellStory() {
 		}
 		var lines []string
 		for line := range strings.Lines(string(content)) {
-			if !strings.Contains(line, `"error_severity":"LOG"`) {
+			if !strings.Contains(line, `"error_severity":"LOG"`) && !strings.Contains(line, "pg_service.conf") {
 				lines = append(lines, strings.TrimRight(line, "\n"))
 			}
 		}

@@ -50,6 +50,7 @@ type world struct {
 	instances  int
 	parameters map[string]string
 	hba        []string
+	asked      func(*instanceapi.Availability)
 }
 
 func newWorld(t *testing.T, instances int) *world {
@@ -209,8 +210,24 @@ func (w *world) configuration() instanceapi.Configuration {
 	for n := 1; n <= w.instances; n++ {
 		c.Instances = append(c.Instances, naming.Instance(clusterName, n))
 	}
-	c.Revision = fmt.Sprintf("%v %v %v", c.Instances, c.Parameters, c.HBA)
+	c.Availability = w.availability()
+	c.Revision = fmt.Sprintf("%v %v %v %+v", c.Instances, c.Parameters, c.HBA, *c.Availability)
 	return c
+}
+
+// availability is what the operator makes of a spec that says nothing about it, unless a test asks for something else.
+func (w *world) availability() *instanceapi.Availability {
+	a := instanceapi.Availability{
+		Mode: instanceapi.ModeQuorum, SynchronousStandbys: w.instances / 2, Durability: instanceapi.DurabilityRequired,
+		FailureDetectionSeconds: 2, LeaseDurationSeconds: 10,
+	}
+	if w.instances == 2 {
+		a.Durability = instanceapi.DurabilityPreferred
+	}
+	if w.asked != nil {
+		w.asked(&a)
+	}
+	return &a
 }
 
 // record in the Lease.

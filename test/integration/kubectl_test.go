@@ -26,7 +26,7 @@ var group = schema.GroupVersion{Group: "postgres.timonier.io", Version: "v1alpha
 
 func TestShortNamesAndCategories(t *testing.T) {
 	for _, kind := range []struct{ group, plural, short string }{
-		{"postgres.timonier.io", "postgresclusters", "pgc"}, {"platform.timonier.io", "platforms", "pgplat"},
+		{"postgres.timonier.io", "postgresclusters", "pgc"}, {"postgres.timonier.io", "postgresoperations", "pgop"}, {"platform.timonier.io", "platforms", "pgplat"},
 	} {
 		resources, err := discovery.NewDiscoveryClientForConfigOrDie(server.config).ServerResourcesForGroupVersion(kind.group + "/v1alpha1")
 		if err != nil {

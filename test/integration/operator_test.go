@@ -4,6 +4,8 @@ package integration
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -55,6 +57,15 @@ func kinds(t *testing.T) *runtime.Scheme {
 // operatorAccount is the operator's, with the rights of config/rbac.
 const operatorAccount = "system:serviceaccount:timonier-system:timonier-operator"
 
+// managerProgram is the instance manager that the operator would bring to instances.
+const managerProgram = "no pod runs here"
+
+// managerHash is that of an instance that has it.
+func managerHash() string {
+	sum := sha256.Sum256([]byte(managerProgram))
+	return hex.EncodeToString(sum[:])
+}
+
 // stopOperator ends the operator that runs, and waits for it; nil where none runs.
 var stopOperator func()
 
@@ -72,7 +83,7 @@ func operatorOnce(t *testing.T, typed client.Client) {
 	config := rest.CopyConfig(server.config)
 	config.Impersonate.UserName = operatorAccount
 	program := filepath.Join(t.TempDir(), "timonier-instance")
-	if err := os.WriteFile(program, []byte("no pod runs here"), 0o600); err != nil {
+	if err := os.WriteFile(program, []byte(managerProgram), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

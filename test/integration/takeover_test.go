@@ -11,11 +11,13 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
@@ -50,8 +52,40 @@ func own(t *testing.T) (c client.Client, kubeconfig string) {
 	return c, kubeconfig
 }
 
+// operatorBuilt is the operator's program, and an API server of its own with what it needs.
+func operatorBuilt(t *testing.T) (program string, c client.Client, kubeconfig string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "timonier-operator")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/timonier-operator").CombinedOutput(); err != nil {
+		t.Fatalf("building the operator: %v\n%s", err, out)
+	}
+	c, kubeconfig = own(t)
+	for _, name := range []string{"shop", "timonier-system"} {
+		if err := c.Create(t.Context(), namespace(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"role.yaml", "binding.yaml"} {
+		applyFile(t, c, filepath.Join(root, "config", "rbac", file))
+	}
+	return program, c, kubeconfig
+}
+
 // operatorProcess starts the operator as its image does; the function stops it as the kubelet does, and waits for it.
 func operatorProcess(t *testing.T, program, kubeconfig string) (stop func()) {
+	t.Helper()
+	process := operatorStarted(t, program, kubeconfig)
+	return func() {
+		if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := process.Wait(); err != nil {
+			t.Errorf("the operator did not end well: %v", err)
+		}
+	}
+}
+
+func operatorStarted(t *testing.T, program, kubeconfig string) *exec.Cmd {
 	t.Helper()
 	process := exec.Command(program, "--manager-image=registry.example/timonier:test", "--manager-program="+program, //nolint:gosec // built by this test
 		"--workers=1", "--metrics-address=0", "--probe-address=0")
@@ -66,30 +100,11 @@ func operatorProcess(t *testing.T, program, kubeconfig string) (stop func()) {
 			_ = process.Wait() // it was killed
 		}
 	})
-	return func() {
-		if err := process.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		if err := process.Wait(); err != nil {
-			t.Errorf("the operator did not end well: %v", err)
-		}
-	}
+	return process
 }
 
 func TestOfTwoOperatorsOneWorksAndTheOtherTakesOver(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "timonier-operator")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/timonier-operator").CombinedOutput(); err != nil {
-		t.Fatalf("building the operator: %v\n%s", err, out)
-	}
-	c, kubeconfig := own(t)
-	for _, name := range []string{"shop", "timonier-system"} {
-		if err := c.Create(t.Context(), namespace(name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, file := range []string{"role.yaml", "binding.yaml"} {
-		applyFile(t, c, filepath.Join(root, "config", "rbac", file))
-	}
+	program, c, kubeconfig := operatorBuilt(t)
 	holder := func() string {
 		lease := &coordinationv1.Lease{}
 		if c.Get(t.Context(), client.ObjectKey{Namespace: "timonier-system", Name: "timonier-operator"}, lease) != nil || lease.Spec.HolderIdentity == nil {
@@ -116,5 +131,49 @@ func TestOfTwoOperatorsOneWorksAndTheOtherTakesOver(t *testing.T) {
 	stopSecond()
 	if now := holder(); now != "" {
 		t.Errorf("an operator that ended still holds the Lease: %s", now)
+	}
+}
+
+func TestAnOperatorThatIsKilledInTheMiddleOfAnOperationGoesOnWithIt(t *testing.T) {
+	program, c, kubeconfig := operatorBuilt(t)
+	first := operatorStarted(t, program, kubeconfig)
+	w := trioOf(t, c, "mid", 94)
+	killed, asks := make(chan struct{}), make(chan string, 99)
+	for name, stands := range w.instances {
+		stands.will(instanceapi.PathRestart, func(i *instance, body []byte) *instanceapi.RefusedError {
+			asks <- name
+			<-killed // the answer to the first request finds nobody
+			return restarted(i, body)
+		})
+	}
+	w.instances["mid-1"].will(instanceapi.PathSwitchover, func(i *instance, body []byte) *instanceapi.RefusedError {
+		asks <- "mid-1 hands over"
+		return restarted(i, body)
+	})
+	ordered(t, c, "all", v1alpha1.PostgresOperationSpec{ClusterRef: v1alpha1.ClusterReference{Name: "mid"}, Type: v1alpha1.OperationRestart})
+	next := func(want string) {
+		t.Helper()
+		eventually(t, want, func() bool { return len(asks) > 0 })
+		if got := <-asks; got != want {
+			t.Errorf("%s is asked, want %s", got, want)
+		}
+	}
+	next("mid-2")
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it was killed
+	close(killed)
+	// The next one need not wait until the Lease of the one that was killed is over.
+	if err := c.Delete(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "timonier-system", Name: "timonier-operator"}}); err != nil {
+		t.Fatal(err)
+	}
+	operatorStarted(t, program, kubeconfig)
+	next("mid-3")
+	next("mid-1 hands over")
+	w.leads(t, "mid-2")
+	ended(t, c, "all", "Succeeded Done")
+	if len(asks) != 0 {
+		t.Errorf("and then %s", <-asks)
 	}
 }

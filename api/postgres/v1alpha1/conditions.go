@@ -12,6 +12,8 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionDegraded is True when the cluster serves, but not with all that was asked for, and does not heal by itself.
 	ConditionDegraded = "Degraded"
+	// ConditionSynchronous is True when each commit waits for as many standbys as spec.availability asks for.
+	ConditionSynchronous = "Synchronous"
 )
 
 // Reasons of conditions; an event has the reason of the condition that it tells of, or one of the last group.
@@ -42,6 +44,16 @@ const (
 	ReasonWriting = "Writing"
 	// ReasonNoPrimary: no instance takes writes.
 	ReasonNoPrimary = "NoPrimary"
+	// ReasonMet: a commit waits for as many standbys as asked for, and they are there.
+	ReasonMet = "Met"
+	// ReasonAdjusting: the primary is changing for whom a commit waits, step by step.
+	ReasonAdjusting = "Adjusting"
+	// ReasonAsynchronous: a commit waits for nobody, as asked for.
+	ReasonAsynchronous = "Asynchronous"
+	// ReasonSingleInstance: there is one instance, and nobody to wait for.
+	ReasonSingleInstance = "SingleInstance"
+	// ReasonTooFewStandbys: fewer standbys stream than a commit is to wait for; with durability Required commits wait for them.
+	ReasonTooFewStandbys = "TooFewStandbys"
 	// ReasonInstanceUnready: an instance does not serve and was not expected to stop.
 	ReasonInstanceUnready = "InstanceUnready"
 	// ReasonNodeLost: an instance's node is gone with the volume that is bound to it.
@@ -86,4 +98,8 @@ const (
 	ReasonCertificates = "Certificates"
 	// ReasonLeaseIgnored: the content of the Lease cannot be read; it counts as absent until the leader writes its own again.
 	ReasonLeaseIgnored = "LeaseIgnored"
+	// ReasonFailover: another instance leads, since the former one was lost.
+	ReasonFailover = "Failover"
+	// ReasonSwitchover: another instance leads, to which the former one handed over.
+	ReasonSwitchover = "Switchover"
 )

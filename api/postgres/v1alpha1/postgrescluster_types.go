@@ -50,6 +50,7 @@ type PostgresClusterList struct {
 // +kubebuilder:validation:XValidation:rule="has(oldSelf.storage.wal) || !has(self.storage.wal)",message="storage.wal: a WAL volume cannot be added to a running cluster; make a new cluster with one and move the data"
 // +kubebuilder:validation:XValidation:rule="int(self.version) >= int(oldSelf.version)",message="version: PostgreSQL cannot go back to an older major version; restore the former value"
 // +kubebuilder:validation:XValidation:rule="int(self.version) <= int(oldSelf.version)",message="version: an upgrade to another major version in place is not possible yet; make a new cluster of that version and move the data"
+// +kubebuilder:validation:XValidation:rule="!has(self.availability) || !has(self.availability.synchronousStandbys) || !has(self.instances) || self.instances == 0 || self.availability.synchronousStandbys < self.instances",message="availability.synchronousStandbys: there are fewer standbys than that (one less than instances); lower it, raise instances, or remove it to have half of the instances"
 type PostgresClusterSpec struct {
 	// Team that the cluster belongs to: shown in lists, and a label on every child.
 	// +optional
@@ -125,6 +126,10 @@ type PostgresClusterSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=200
 	Databases []Database `json:"databases,omitempty"`
+
+	// Availability: how many copies a commit waits for, and when a primary counts as lost.
+	// +optional
+	Availability Availability `json:"availability,omitempty"`
 
 	// +optional
 	Services Services `json:"services,omitempty"`

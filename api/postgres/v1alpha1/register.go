@@ -14,7 +14,7 @@ var SchemeGroupVersion = GroupVersion
 
 // AddToScheme registers the kinds of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &PostgresCluster{}, &PostgresClusterList{})
+	scheme.AddKnownTypes(GroupVersion, &PostgresCluster{}, &PostgresClusterList{}, &PostgresOperation{}, &PostgresOperationList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

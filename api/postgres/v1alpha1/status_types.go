@@ -11,7 +11,7 @@ type PostgresClusterStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions are the only state: Ready, Available, Reconciling, Stalled, Degraded.
+	// Conditions are the only state: Ready, Available, Synchronous, Reconciling, Stalled, Degraded.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -29,6 +29,10 @@ type PostgresClusterStatus struct {
 	// Primary is the name of the instance that leads.
 	// +optional
 	Primary string `json:"primary,omitempty"`
+
+	// Availability is who leads, by what rules, and how that came about.
+	// +optional
+	Availability *AvailabilityStatus `json:"availability,omitempty"`
 
 	// Instances, each with its role and state.
 	// +optional
@@ -90,7 +94,7 @@ type InstanceStatus struct {
 	Name string `json:"name"`
 	// +optional
 	Role InstanceRole `json:"role,omitempty"`
-	// State in one word: Pending, Starting, Waiting, Bootstrapping, Cloning, Recovering, Running, Streaming, Following,
+	// State in one word: Pending, Starting, Waiting, Bootstrapping, Cloning, Rewinding, Recovering, Running, Streaming, Following,
 	// Restarting, Stopping, Failed or Unreachable. docs/reference/states.md explains each.
 	// +optional
 	State string `json:"state,omitempty"`
@@ -110,6 +114,12 @@ type InstanceStatus struct {
 	// LagBytes is how far a standby's flushed position is behind the primary.
 	// +optional
 	LagBytes *int64 `json:"lagBytes,omitempty"`
+	// Restarts of the pod's container since the pod was made.
+	// +optional
+	Restarts int32 `json:"restarts,omitempty"`
+	// CreatedAt is when the pod was made.
+	// +optional
+	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 	// Image that the container runs, with its digest where Kubernetes tells it.
 	// +optional
 	Image string `json:"image,omitempty"`

@@ -35,9 +35,9 @@ func limits(s apiextensionsv1.JSONSchemaProps) []string {
 		out = append(out, strings.Join(values, ", "))
 	}
 	if s.Minimum != nil && s.Maximum != nil {
-		out = append(out, fmt.Sprintf("%g to %g", *s.Minimum, *s.Maximum))
+		out = append(out, fmt.Sprintf("%.0f to %.0f", *s.Minimum, *s.Maximum))
 	} else if s.Minimum != nil {
-		out = append(out, fmt.Sprintf("at least %g", *s.Minimum))
+		out = append(out, fmt.Sprintf("at least %.0f", *s.Minimum))
 	}
 	for _, bound := range []struct {
 		value *int64

@@ -23,7 +23,9 @@ import (
 
 	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
 	"github.com/timonier-io/timonier/internal/reconcile"
@@ -39,6 +41,8 @@ type Reconciler struct {
 	Live    client.Reader
 	Events  events.EventRecorder
 	Metrics *Metrics
+	// Connections to instances, shared with other controllers.
+	Connections *contact.Connections
 
 	// ManagerImage is the operator's own image; ManagerProgram is the instance manager in it.
 	ManagerImage   string
@@ -52,9 +56,8 @@ type Reconciler struct {
 	// Now is the clock.
 	Now func() time.Time
 
-	connections connections
-	granted     granted
-	written     written
+	granted granted
+	written written
 }
 
 // +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters,verbs=get;list;watch
@@ -109,21 +112,36 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Owns(&policyv1.PodDisruptionBudget{}, ours).
 		// Their endpoints are the leader's: only what is ours to repair is an event.
 		Owns(&discoveryv1.EndpointSlice{}, builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		// Its content is the instances', who renew it all the time; one that is gone is ours to make again.
-		Owns(&coordinationv1.Lease{}, builder.WithPredicates(deletions())).
+		// The instances renew it all the time: only who leads, by what quorum, and that it is gone is news.
+		Owns(&coordinationv1.Lease{}, builder.WithPredicates(newsOfLease())).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(clusterOfLabel)).
 		Watches(&platformv1alpha1.Platform{}, handler.EnqueueRequestsFromMapFunc(r.allClusters)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
 
-// deletions lets only the end of an object through.
-func deletions() predicate.Funcs {
+// newsOfLease lets a change of who leads or of the quorum through, and the end of the Lease.
+func newsOfLease() predicate.Funcs {
 	return predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
 		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc: func(update event.UpdateEvent) bool {
+			before, wasLease := update.ObjectOld.(*coordinationv1.Lease)
+			after, isLease := update.ObjectNew.(*coordinationv1.Lease)
+			return !wasLease || !isLease || tellsNews(before, after)
+		},
 	}
+}
+
+// tellsNews is false for a mere renewal.
+func tellsNews(before, after *coordinationv1.Lease) bool {
+	was, unreadable := election.Decode(contact.Fields(before))
+	is, invalid := election.Decode(contact.Fields(after))
+	if (unreadable == nil) != (invalid == nil) {
+		return true
+	}
+	opened := func(r election.Record) bool { return r.LastFailover != nil && !r.LastFailover.OpenedAt.IsZero() }
+	return was.Holder != is.Holder || was.Term != is.Term || was.System != is.System || !was.Quorum.Equal(is.Quorum) || opened(was) != opened(is)
 }
 
 // clusterOfLabel finds the cluster of a volume claim, which has no owner.

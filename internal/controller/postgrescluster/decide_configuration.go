@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/postgres"
 )
 
-// configuration that the spec asks for. Its revision has two parts: what a person wrote, by which a refusal is
-// remembered, and which instances there are.
+// configuration that the spec asks for. Its revision has two parts: what PostgreSQL may refuse, by which a refusal is
+// remembered, and which instances there are, with their availability.
 func (s *scope) configuration() instanceapi.Configuration {
 	parameters := make(map[string]string, len(s.cluster.Spec.Parameters))
 	for name, value := range s.cluster.Spec.Parameters {
@@ -27,13 +28,13 @@ func (s *scope) configuration() instanceapi.Configuration {
 	}
 	// Whether a value is good may hang on memory and on the image: changing these is a reason to try again.
 	written := digest(configuration, s.cluster.Spec.Resources, s.cluster.Spec.Image)
-	return withInstances(configuration, written, s.names(s.members.run))
+	return completed(configuration, written, s.names(s.members.run), told(s.availability()))
 }
 
-// withInstances completes a configuration whose first part of the revision is known.
-func withInstances(configuration instanceapi.Configuration, written string, instances []string) instanceapi.Configuration {
-	configuration.Instances = slices.Sorted(slices.Values(instances))
-	configuration.Revision = written + "-" + digest(configuration.Instances)
+// completed is a configuration with what no PostgreSQL refuses; the first part of its revision is given.
+func completed(configuration instanceapi.Configuration, written string, instances []string, availability *instanceapi.Availability) instanceapi.Configuration {
+	configuration.Instances, configuration.Availability = slices.Sorted(slices.Values(instances)), availability
+	configuration.Revision = written + "-" + digest(configuration.Instances, configuration.Availability)
 	return configuration
 }
 
@@ -68,9 +69,9 @@ func joinProblems(problems []postgres.Problem) string {
 }
 
 // rejection of what the spec asks for: by an instance now, or earlier as the status remembers; nil where none is known.
-func rejection(wanted instanceapi.Configuration, instances map[string]instance, remembered *v1alpha1.RejectedParameters) *v1alpha1.RejectedParameters {
+func rejection(wanted instanceapi.Configuration, instances map[string]contact.Instance, remembered *v1alpha1.RejectedParameters) *v1alpha1.RejectedParameters {
 	for _, name := range sortedKeys(instances) {
-		refused := instances[name].status.Rejected
+		refused := instances[name].Status.Rejected
 		if refused != nil && writtenPart(refused.Revision) == writtenPart(wanted.Revision) {
 			return &v1alpha1.RejectedParameters{Revision: refused.Revision, Instance: name, Message: refused.Message}
 		}

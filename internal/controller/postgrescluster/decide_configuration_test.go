@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
@@ -37,7 +38,7 @@ func TestRevisionTellsWhatAPersonWroteFromWhichInstancesThereAre(t *testing.T) {
 
 func TestARefusalIsRememberedUntilTheSpecChanges(t *testing.T) {
 	refused := scopeWith(map[string]intstr.IntOrString{"shared_buffers": intstr.FromString("1TB")}, 1).configuration()
-	instances := map[string]instance{"c-1": {status: instanceapi.Status{
+	instances := map[string]contact.Instance{"c-1": {Status: instanceapi.Status{
 		Rejected: &instanceapi.Rejection{Revision: refused.Revision, Message: "no memory"}}}}
 	found := rejection(refused, instances, nil)
 	if found == nil || found.Instance != "c-1" {

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/reconcile"
@@ -20,7 +21,7 @@ type patient struct {
 	node *corev1.Node
 	// nodeGone: the pod's node does not exist.
 	nodeGone bool
-	instance instance
+	instance contact.Instance
 }
 
 // diagnose says what keeps an instance from serving: nil where it serves, a *StalledError where a person must act, a
@@ -32,7 +33,7 @@ func diagnose(p patient) error {
 	if err := diagnosePod(p); err != nil {
 		return err
 	}
-	if p.instance.answers() {
+	if p.instance.Answers() {
 		return diagnoseInstance(p)
 	}
 	if lost := nodeProblem(p); lost != "" {
@@ -59,7 +60,7 @@ func diagnosePod(p patient) error {
 
 // diagnoseInstance is about what the instance tells of itself.
 func diagnoseInstance(p patient) error {
-	status := p.instance.status
+	status := p.instance.Status
 	reasons := map[instanceapi.WaitReason]string{
 		instanceapi.WaitDataMissing:   v1alpha1.ReasonDataMissing,
 		instanceapi.WaitForeignSystem: v1alpha1.ReasonForeignSystem,

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
@@ -21,9 +22,9 @@ func servingPatient(change func(*patient)) patient {
 			Spec:       corev1.PodSpec{NodeName: "n"},
 			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
 		},
-		instance: instance{
-			client: instanceapi.NewClient("", nil),
-			status: instanceapi.Status{State: instanceapi.StateRunning, Ready: true, Leader: true},
+		instance: contact.Instance{
+			Client: instanceapi.NewClient("", nil),
+			Status: instanceapi.Status{State: instanceapi.StateRunning, Ready: true, Leader: true},
 		},
 	}
 	if change != nil {
@@ -32,11 +33,11 @@ func servingPatient(change func(*patient)) patient {
 	return p
 }
 
-func silent(p *patient) { p.instance = instance{err: errors.New("timeout")} }
+func silent(p *patient) { p.instance = contact.Instance{Err: errors.New("timeout")} }
 
 func waitsFor(reason instanceapi.WaitReason) func(*patient) {
 	return func(p *patient) {
-		p.instance.status = instanceapi.Status{State: instanceapi.StateWaiting, WaitReason: reason, Message: "told"}
+		p.instance.Status = instanceapi.Status{State: instanceapi.StateWaiting, WaitReason: reason, Message: "told"}
 	}
 }
 
@@ -62,19 +63,19 @@ func TestDiagnoseSaysWhatKeepsAnInstanceFromServing(t *testing.T) {
 		"the programs are another's":   {servingPatient(waitsFor(instanceapi.WaitVersion)), v1alpha1.ReasonImageVersion, ""},
 		"other volumes are not heard":  {servingPatient(waitsFor(instanceapi.WaitVolumes)), "", v1alpha1.ReasonVolumesMissing},
 		"postgres ends again and again": {servingPatient(func(p *patient) {
-			p.instance.status = instanceapi.Status{State: instanceapi.StateFailed, Message: "PostgreSQL ended by itself: told"}
+			p.instance.Status = instanceapi.Status{State: instanceapi.StateFailed, Message: "PostgreSQL ended by itself: told"}
 		}), "", v1alpha1.ReasonInstanceUnready},
 		"data of a later term is kept by a standby that serves": {servingPatient(func(p *patient) {
-			p.instance.status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true, WaitReason: instanceapi.WaitLaterData}
+			p.instance.Status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true, WaitReason: instanceapi.WaitLaterData}
 		}), v1alpha1.ReasonLaterData, ""},
 		"a standby serves and does not replicate": {servingPatient(func(p *patient) {
-			p.instance.status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true}
+			p.instance.Status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true}
 		}), "", v1alpha1.ReasonStarting},
 		"a standby was cloned in vain": {servingPatient(func(p *patient) {
-			p.instance.status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true, WaitReason: instanceapi.WaitFollow}
+			p.instance.Status = instanceapi.Status{State: instanceapi.StateFollowing, Ready: true, WaitReason: instanceapi.WaitFollow}
 		}), v1alpha1.ReasonCannotFollow, ""},
 		"a standby that streams": {servingPatient(func(p *patient) {
-			p.instance.status = instanceapi.Status{State: instanceapi.StateStreaming, Ready: true}
+			p.instance.Status = instanceapi.Status{State: instanceapi.StateStreaming, Ready: true}
 		}), "", ""},
 		"nobody leads yet":               {servingPatient(waitsFor(instanceapi.WaitLeader)), "", v1alpha1.ReasonStarting},
 		"Kubernetes has not seen it yet": {servingPatient(func(p *patient) { p.pod.Status.Conditions = nil }), "", v1alpha1.ReasonStarting},

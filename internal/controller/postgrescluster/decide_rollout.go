@@ -17,6 +17,10 @@ type memberFacts struct {
 	pending bool
 	// settled: it serves, and is not busy starting, cloning or restarting.
 	settled bool
+	// heir is the instance to which it could hand over, "" for none: it leads, and that one has all that is rolled out.
+	heir string
+	// lowers: what it restarts for has to be lowered in the one that leads before any standby may follow.
+	lowers bool
 }
 
 // rolloutStep is the one thing to do next.
@@ -25,6 +29,9 @@ type rolloutStep struct {
 	instance string
 	// waitsFor is the instance that is not settled, with verbWait.
 	waitsFor string
+	// heir and then: to whom it hands over, with verbHandOver, and what is done where it does not know how.
+	heir string
+	then rolloutVerb
 }
 
 type rolloutVerb string
@@ -34,11 +41,13 @@ const (
 	verbConfigure rolloutVerb = "configure"
 	verbRestart   rolloutVerb = "restart"
 	verbReplace   rolloutVerb = "replace"
+	verbHandOver  rolloutVerb = "hand over"
 	verbWait      rolloutVerb = "wait"
 )
 
 // decideRollout brings changes to one instance after the other, standbys first and the leader last, and goes on only
-// when the one before has settled: what breaks the first is brought to no other.
+// when the one before has settled: what breaks the first is brought to no other. The one that leads hands over before it is
+// stopped, and its turn comes again as a standby. For a value that is lowered it restarts in place: its successor would have the same to do, and so on.
 //
 // The order is right for raised and for lowered parameters alike: a standby never runs with less than its primary
 // did (the instance sees to it), and mayRestartBeforeLeader says when its restart is not due yet.
@@ -63,6 +72,9 @@ func decideRollout(members []memberFacts) rolloutStep {
 		}
 		if !member.settled && verb == verbRestart {
 			return rolloutStep{verb: verbWait, instance: member.name, waitsFor: member.name}
+		}
+		if member.heir != "" && (verb == verbReplace || !member.lowers) {
+			return rolloutStep{verb: verbHandOver, instance: member.name, heir: member.heir, then: verb}
 		}
 		return rolloutStep{verb: verb, instance: member.name}
 	}

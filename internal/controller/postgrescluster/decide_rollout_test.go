@@ -32,6 +32,21 @@ func TestDecideRollout(t *testing.T) {
 		"the leader is replaced when all standbys are": {
 			[]memberFacts{settledMember("c-1", replace), settledMember("c-2", nil)},
 			rolloutStep{verb: verbReplace, instance: "c-1"}},
+		"the leader hands over before its pod is replaced": {
+			[]memberFacts{settledMember("c-1", func(m *memberFacts) { m.replace, m.heir = true, "c-2" }), settledMember("c-2", nil)},
+			rolloutStep{verb: verbHandOver, instance: "c-1", heir: "c-2", then: verbReplace}},
+		"and before it restarts": {
+			[]memberFacts{settledMember("c-1", func(m *memberFacts) { m.pending, m.heir = true, "c-2" }), settledMember("c-2", nil)},
+			rolloutStep{verb: verbHandOver, instance: "c-1", heir: "c-2", then: verbRestart}},
+		"but not for a value that is lowered": {
+			[]memberFacts{settledMember("c-1", func(m *memberFacts) { m.pending, m.heir, m.lowers = true, "c-2", true }), settledMember("c-2", nil)},
+			rolloutStep{verb: verbRestart, instance: "c-1"}},
+		"the leader waits for the other standby before it hands over": {
+			[]memberFacts{settledMember("c-1", func(m *memberFacts) { m.replace, m.heir = true, "c-2" }), settledMember("c-2", nil), settledMember("c-3", away)},
+			rolloutStep{verb: verbWait, instance: "c-1", waitsFor: "c-3"}},
+		"a leader that does not answer is replaced as it is": {
+			[]memberFacts{settledMember("c-1", func(m *memberFacts) { away(m); replace(m) }), settledMember("c-2", nil)},
+			rolloutStep{verb: verbReplace, instance: "c-1"}},
 		"nobody is stopped while another does not serve": {
 			[]memberFacts{settledMember("c-1", replace), settledMember("c-2", away), settledMember("c-3", replace)},
 			rolloutStep{verb: verbWait, instance: "c-3", waitsFor: "c-2"}},
@@ -87,13 +102,14 @@ func TestRolloutStories(t *testing.T) {
 		"a parameter that reloads": {"reload",
 			"configure c-2, configure c-3, configure c-1"},
 		"a raised parameter restarts standbys first": {"raise",
-			"configure c-2, restart c-2, configure c-3, restart c-3, configure c-1, restart c-1"},
+			"configure c-2, restart c-2, configure c-3, restart c-3, configure c-1, hand over c-1"},
 		"a lowered parameter restarts the primary first, then each standby that has replayed it": {"lower",
 			"configure c-2, configure c-3, configure c-1, restart c-1, restart c-2, restart c-3"},
-		"an image": {"image", "replace c-2, replace c-3, replace c-1"},
+		"an image": {"image", "replace c-2, replace c-3, hand over c-1, replace c-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			members := []memberFacts{settledMember("c-1", nil), settledMember("c-2", nil), settledMember("c-3", nil)}
+			members[0].heir, members[0].lowers = "c-2", tc.change == "lower"
 			for i := range members {
 				members[i].replace = tc.change == "image"
 				members[i].configured = tc.change == "image"
@@ -121,6 +137,10 @@ func live(members []memberFacts, step rolloutStep, change string) {
 		case verbNone, verbWait:
 		case verbReplace:
 			member.replace = false
+		case verbHandOver:
+			// It comes back as a standby of the other, started with what it is configured with.
+			member.leads, member.heir, member.pending = false, "", false
+			members[1].leads, members[1].heir = true, "c-3"
 		case verbConfigure:
 			member.configured = true
 			member.pending = change == "raise" || (change == "lower" && member.leads)

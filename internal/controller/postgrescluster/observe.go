@@ -12,6 +12,7 @@ import (
 
 	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -24,7 +25,7 @@ import (
 func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.PostgresCluster) (*scope, error) {
 	s := newScope(cluster, r.Now())
 	for _, read := range []func(context.Context, *scope) error{
-		r.observePods, r.observeClaims, r.observeSecrets, r.observeServices, r.observeLease, r.observeCatalogue,
+		r.observePods, r.observeClaims, r.observeSecrets, r.observeServices, r.observeLease, r.observeCatalogue, r.observeOperation,
 	} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
@@ -160,7 +161,7 @@ func (r *Reconciler) observeLease(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.observed.lease = lease
-	record, invalid := election.Decode(leaseFields(lease))
+	record, invalid := election.Decode(contact.Fields(lease))
 	if invalid == nil {
 		s.observed.record = record
 	} else {
@@ -168,23 +169,6 @@ func (r *Reconciler) observeLease(ctx context.Context, s *scope) error {
 		s.note("the content of the Lease "+lease.Name+" is ignored: "+invalid.Error(), v1alpha1.ReasonLeaseIgnored)
 	}
 	return nil
-}
-
-func leaseFields(lease *coordinationv1.Lease) election.Fields {
-	fields := election.Fields{Annotations: lease.Annotations}
-	if lease.Spec.HolderIdentity != nil {
-		fields.HolderIdentity = *lease.Spec.HolderIdentity
-	}
-	if lease.Spec.LeaseTransitions != nil {
-		fields.LeaseTransitions = int64(*lease.Spec.LeaseTransitions)
-	}
-	if lease.Spec.LeaseDurationSeconds != nil {
-		fields.LeaseDurationSeconds = int64(*lease.Spec.LeaseDurationSeconds)
-	}
-	if lease.Spec.RenewTime != nil {
-		fields.RenewTime = lease.Spec.RenewTime.Time
-	}
-	return fields
 }
 
 // observeCatalogue is the Platform's list of images over those built in.
@@ -200,6 +184,23 @@ func (r *Reconciler) observeCatalogue(ctx context.Context, s *scope) error {
 	}
 	for _, entry := range platform.Spec.PostgresImages {
 		s.observed.catalogue[entry.Version] = entry.Image
+	}
+	return nil
+}
+
+// +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresoperations,verbs=get;list;watch
+
+// observeOperation finds the one that runs on the cluster: while it does, nobody else stops an instance.
+func (r *Reconciler) observeOperation(ctx context.Context, s *scope) error {
+	var all v1alpha1.PostgresOperationList
+	if err := r.Client.List(ctx, &all, client.InNamespace(s.cluster.Namespace)); err != nil {
+		return fmt.Errorf("operations: %w", err)
+	}
+	for i := range all.Items {
+		operation := &all.Items[i]
+		if operation.Spec.ClusterRef.Name == s.cluster.Name && operation.Status.StartedAt != nil && operation.Status.FinishedAt == nil {
+			s.observed.operation = operation.Name
+		}
 	}
 	return nil
 }

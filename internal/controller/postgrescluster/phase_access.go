@@ -43,13 +43,13 @@ func (r *Reconciler) grantAccess(ctx context.Context, s *scope) error {
 	access := s.wantedGrants()
 	key := types.NamespacedName{Namespace: s.cluster.Namespace, Name: s.cluster.Name}
 	found := s.observed.instances[leader]
-	basis := digest(access, leader, found.status.Postgres.StartedAt)
+	basis := digest(access, leader, found.Status.Postgres.StartedAt)
 	report, known := r.granted.lookup(key, basis, s.now)
 	if !known {
 		var err error
 		ctx, cancel := context.WithTimeout(ctx, grantWithin)
 		defer cancel()
-		if report, err = found.client.Grant(ctx, access); err != nil {
+		if report, err = found.Client.Grant(ctx, access); err != nil {
 			return fmt.Errorf("roles and databases on %s: %w", leader, unlessBusy(err))
 		}
 		r.granted.remember(key, grant{basis, s.now, report})

@@ -177,11 +177,11 @@ func (s *scope) loaded(kind pki.Kind) []pki.Loaded {
 	var all []pki.Loaded
 	for name := range s.observed.pods {
 		instance := s.observed.instances[name]
-		if !instance.answers() {
+		if !instance.Answers() {
 			all = append(all, pki.Loaded{})
 			continue
 		}
-		report := instance.status.Certificates
+		report := instance.Status.Certificates
 		if kind == pki.KindClient {
 			all = append(all, pki.Loaded{Trusts: report.ClientCAs, Leaves: compact(report.Server)})
 		} else {

@@ -38,6 +38,10 @@ func (r *Reconciler) judgeHealth(ctx context.Context, s *scope) error {
 		// The Lease is not watched here.
 		return reconcile.Wait(soon, v1alpha1.ReasonNoPrimary, "no instance leads yet")
 	}
+	if synchronous := decideSynchronous(s.replication()); unsettledQuorum(synchronous) != "" {
+		// What the leader publishes is an event; who streams is not.
+		return reconcile.Wait(soon, synchronous.Reason, "%s", unsettledQuorum(synchronous))
+	}
 	if s.members.hearing {
 		return reconcile.Wait(soon, v1alpha1.ReasonRecovering, "all volumes are heard before one leads")
 	}
@@ -46,7 +50,7 @@ func (r *Reconciler) judgeHealth(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) patient(ctx context.Context, s *scope, name string) (patient, error) {
 	p := patient{name: name, pod: s.observed.pods[name], instance: s.observed.instances[name]}
-	if p.pod == nil || p.pod.Spec.NodeName == "" || p.instance.answers() {
+	if p.pod == nil || p.pod.Spec.NodeName == "" || p.instance.Answers() {
 		return p, nil
 	}
 	node := &corev1.Node{}

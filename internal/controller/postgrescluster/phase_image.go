@@ -52,8 +52,8 @@ func (r *Reconciler) checkImage(ctx context.Context, s *scope) error {
 func (s *scope) runningVersion() string {
 	for name, pod := range s.observed.pods {
 		instance := s.observed.instances[name]
-		if instance.answers() && instance.status.Postgres != nil && postgresImage(pod) == s.image {
-			return instance.status.Postgres.Version
+		if instance.Answers() && instance.Status.Postgres != nil && postgresImage(pod) == s.image {
+			return instance.Status.Postgres.Version
 		}
 	}
 	return ""

@@ -50,7 +50,9 @@ func (r *Reconciler) ensureInstance(ctx context.Context, s *scope, name string) 
 }
 
 func (r *Reconciler) podInput(s *scope, name string) desired.PodInput {
-	return desired.PodInput{Instance: name, PostgresImage: s.image, ManagerImage: r.ManagerImage}
+	// Where a commit does not wait for all standbys, there is a choice of whom it waits for, and a zone that is lost takes one copy.
+	zones := int(s.availability().SynchronousStandbys) < s.instancesWanted()-1
+	return desired.PodInput{Instance: name, PostgresImage: s.image, ManagerImage: r.ManagerImage, PreferZones: zones}
 }
 
 // ensureClaims makes the claims that are missing. Those that exist are keepVolumes' and growVolumes'.
@@ -85,9 +87,9 @@ func (r *Reconciler) labelPods(ctx context.Context, s *scope) error {
 	for _, name := range sortedKeys(s.observed.pods) {
 		pod := s.observed.pods[name]
 		role := ""
-		if instance := s.observed.instances[name]; instance.answers() && instance.status.Postgres != nil {
+		if instance := s.observed.instances[name]; instance.Answers() && instance.Status.Postgres != nil {
 			role = "standby"
-			if instance.status.Leader {
+			if instance.Status.Leader {
 				role = "primary"
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -101,11 +102,11 @@ func (r *Reconciler) markAgain(ctx context.Context, s *scope) error {
 
 // neverInitialised tells whether the instance of every claim says, having looked at its volumes, that no data was ever on
 // them, and no claim remembers a system.
-func neverInitialised(claims []corev1.PersistentVolumeClaim, instances map[string]instance) bool {
+func neverInitialised(claims []corev1.PersistentVolumeClaim, instances map[string]contact.Instance) bool {
 	for i := range claims {
 		found := instances[claims[i].Labels[naming.LabelInstance]]
-		report := found.status.Volume
-		if !found.answers() || !report.Inspected || report.Initialised || report.EverInitialised || report.Incarnation != "" || claims[i].Annotations[naming.AnnotationSystem] != "" {
+		report := found.Status.Volume
+		if !found.Answers() || !report.Inspected || report.Initialised || report.EverInitialised || report.Incarnation != "" || claims[i].Annotations[naming.AnnotationSystem] != "" {
 			return false
 		}
 	}
@@ -135,7 +136,7 @@ func (s *scope) anySignOfData() bool {
 		}
 	}
 	for _, instance := range s.observed.instances {
-		if instance.answers() && instance.status.Volume.EverInitialised {
+		if instance.Answers() && instance.Status.Volume.EverInitialised {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
@@ -30,13 +31,17 @@ func (r *Reconciler) replaceManagers(ctx context.Context, s *scope) error {
 	names := append(s.standbys(), s.observed.record.Holder)
 	for _, name := range names {
 		instance := s.observed.instances[name]
-		if !instance.answers() || instance.status.Manager.Hash == r.ManagerProgram.Hash || !replaceable(instance.status.State) {
+		if !instance.Answers() || instance.Status.Manager.Hash == r.ManagerProgram.Hash || !replaceable(instance.Status.State) {
 			continue
+		}
+		if s.observed.operation != "" {
+			// Its end is an event of its own, not of the cluster.
+			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "the instance manager of %s is replaced when the operation %s has ended", name, s.observed.operation)
 		}
 		if err := r.replaceManager(ctx, instance); err != nil {
 			return fmt.Errorf("replacing the instance manager of %s: %w", name, unlessBusy(err))
 		}
-		s.note(fmt.Sprintf("the instance manager of %s is replaced, from version %s; postgres goes on", name, instance.status.Manager.Version), v1alpha1.ReasonRolling)
+		s.note(fmt.Sprintf("the instance manager of %s is replaced, from version %s; postgres goes on", name, instance.Status.Manager.Version), v1alpha1.ReasonRolling)
 		// When it answers again shows in its own status alone.
 		return reconcile.Wait(soon, v1alpha1.ReasonRolling, "the instance manager of %s is being replaced; postgres goes on", name)
 	}
@@ -53,7 +58,7 @@ func replaceable(state instanceapi.State) bool {
 	}
 }
 
-func (r *Reconciler) replaceManager(ctx context.Context, instance instance) error {
+func (r *Reconciler) replaceManager(ctx context.Context, instance contact.Instance) error {
 	program, err := r.ManagerProgram.Open()
 	if err != nil {
 		return err
@@ -61,7 +66,7 @@ func (r *Reconciler) replaceManager(ctx context.Context, instance instance) erro
 	defer func() { _ = program.Close() }() // only read
 	ctx, cancel := context.WithTimeout(ctx, uploadWithin)
 	defer cancel()
-	_, err = instance.client.Replace(ctx, program, r.ManagerProgram.Size, r.ManagerProgram.Hash)
+	_, err = instance.Client.Replace(ctx, program, r.ManagerProgram.Size, r.ManagerProgram.Hash)
 	return err
 }
 

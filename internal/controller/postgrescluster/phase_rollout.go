@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -58,7 +59,7 @@ func (r *Reconciler) decideConfiguration(ctx context.Context, s *scope) (*instan
 	if former == nil {
 		return nil, problem
 	}
-	kept := withInstances(*former, writtenPart(former.Revision), wanted.Instances)
+	kept := completed(*former, writtenPart(former.Revision), wanted.Instances, wanted.Availability)
 	return &kept, problem
 }
 
@@ -73,11 +74,11 @@ func (r *Reconciler) inForce(ctx context.Context, s *scope) *instanceapi.Configu
 	}
 	for _, name := range names {
 		instance := s.observed.instances[name]
-		if !instance.answers() || instance.status.ConfigurationRevision == "" {
+		if !instance.Answers() || instance.Status.ConfigurationRevision == "" {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, answerWithin)
-		configuration, err := instance.client.InForce(ctx)
+		ctx, cancel := context.WithTimeout(ctx, contact.Within)
+		configuration, err := instance.Client.InForce(ctx)
 		cancel()
 		if err == nil {
 			return &configuration
@@ -90,6 +91,10 @@ func (r *Reconciler) inForce(ctx context.Context, s *scope) *instanceapi.Configu
 func (r *Reconciler) takeSteps(ctx context.Context, s *scope, configuration instanceapi.Configuration) error {
 	for range maxConfigured {
 		step := decideRollout(r.memberFacts(s, configuration))
+		if step.stops() && s.observed.operation != "" {
+			// Its end is an event of its own, not of the cluster.
+			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when the operation %s has ended", step.instance, s.observed.operation)
+		}
 		switch step.verb {
 		case verbNone:
 			return nil
@@ -103,6 +108,8 @@ func (r *Reconciler) takeSteps(ctx context.Context, s *scope, configuration inst
 			return r.restart(ctx, s, step.instance, configuration)
 		case verbReplace:
 			return r.replacePod(ctx, s, step.instance)
+		case verbHandOver:
+			return r.handOver(ctx, s, step, configuration)
 		}
 	}
 	return nil
@@ -116,13 +123,13 @@ func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configurati
 			members = append(members, memberFacts{name: name})
 			continue
 		}
-		status := instance.status
+		status := instance.Status
 		member := memberFacts{
 			name:       name,
 			leads:      name == s.observed.record.Holder,
-			answers:    instance.answers() && status.State != instanceapi.StateStopping,
+			answers:    instance.Answers() && status.State != instanceapi.StateStopping,
 			configured: status.ConfigurationRevision == configuration.Revision,
-			settled:    instance.answers() && status.Ready && status.State != instanceapi.StateRestarting && pod.DeletionTimestamp.IsZero(),
+			settled:    instance.Answers() && status.Ready && status.State != instanceapi.StateRestarting && pod.DeletionTimestamp.IsZero(),
 			// While it is not known who leads, everybody is needed as they are.
 			replace: pod.DeletionTimestamp.IsZero() && !s.members.hearing && pod.Annotations[naming.AnnotationPodHash] != r.podHash(s, name),
 		}
@@ -131,6 +138,9 @@ func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configurati
 			member.settled = false
 		}
 		member.pending = s.restartDue(name, configuration)
+		if member.leads {
+			member.heir, member.lowers = s.heir(configuration), s.lowers(configuration)
+		}
 		members = append(members, member)
 	}
 	return members
@@ -138,7 +148,7 @@ func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configurati
 
 // restartDue tells whether an instance is to restart for what the configuration changes, now rather than after its leader.
 func (s *scope) restartDue(name string, configuration instanceapi.Configuration) bool {
-	server := s.observed.instances[name].status.Postgres
+	server := s.observed.instances[name].Status.Postgres
 	if server == nil || len(server.PendingRestart) == 0 {
 		return false
 	}
@@ -147,14 +157,14 @@ func (s *scope) restartDue(name string, configuration instanceapi.Configuration)
 		return true
 	}
 	wanted := postgres.DesiredStandbySensitive(configuration.Version, configuration.Parameters)
-	return mayRestartBeforeLeader(s.observed.instances[leader].status.Postgres.StandbySensitive, server.StandbySensitive, wanted)
+	return mayRestartBeforeLeader(s.observed.instances[leader].Status.Postgres.StandbySensitive, server.StandbySensitive, wanted)
 }
 
 func (r *Reconciler) configure(ctx context.Context, s *scope, name string, configuration instanceapi.Configuration) error {
 	ctx, cancel := context.WithTimeout(ctx, configureWithin)
 	defer cancel()
 	found := s.observed.instances[name]
-	status, err := found.client.Configure(ctx, configuration)
+	status, err := found.Client.Configure(ctx, configuration)
 	if refused, ok := instanceapi.Refused(err); ok && refused.Answer.Reason == "Rejected" {
 		s.rejected = &v1alpha1.RejectedParameters{Revision: configuration.Revision, Instance: name, Message: reconcile.Brief(refused.Answer.Message)}
 		return reconcile.Stalled(v1alpha1.ReasonParameterRejected,
@@ -167,7 +177,7 @@ func (r *Reconciler) configure(ctx context.Context, s *scope, name string, confi
 		// It has taken it and is busy; nothing tells when it is done.
 		return reconcile.Wait(soon, v1alpha1.ReasonConfiguring, "%s applies its configuration", name)
 	}
-	found.status = status
+	found.Status = status
 	s.observed.instances[name] = found
 	return nil
 }
@@ -176,29 +186,20 @@ func (r *Reconciler) restart(ctx context.Context, s *scope, name string, configu
 	instance := s.observed.instances[name]
 	ctx, cancel := context.WithTimeout(ctx, configureWithin)
 	defer cancel()
-	if _, err := instance.client.Restart(ctx, instanceapi.RestartRequest{Revision: configuration.Revision}); err != nil {
+	if _, err := instance.Client.Restart(ctx, instanceapi.RestartRequest{Revision: configuration.Revision}); err != nil {
 		return fmt.Errorf("restarting %s: %w", name, unlessBusy(err))
 	}
-	s.note(fmt.Sprintf("%s restarts for %v", name, instance.status.Postgres.PendingRestart), v1alpha1.ReasonConfiguring)
+	s.note(fmt.Sprintf("%s restarts for %v", name, instance.Status.Postgres.PendingRestart), v1alpha1.ReasonConfiguring)
 	// The end of a restart shows in the instance's own status alone.
-	return reconcile.Wait(soon, v1alpha1.ReasonConfiguring, "%s restarts for %v", name, instance.status.Postgres.PendingRestart)
+	return reconcile.Wait(soon, v1alpha1.ReasonConfiguring, "%s restarts for %v", name, instance.Status.Postgres.PendingRestart)
 }
 
-// replacePod deletes a pod that is not what is wanted any more, once it is known that its new image holds the wanted
-// version; the next reconcile makes the new one. A pod that keeps its image need not wait: where none ever ran, as
-// when no node took them, there is nobody to ask.
+// replacePod deletes a pod that is not what is wanted any more; the next reconcile makes the new one.
 func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) error {
-	pod := s.observed.pods[name]
-	if s.withheld != nil {
-		return s.withheld
-	}
-	if s.checked == nil && postgresImage(pod) != s.image {
-		// checkImage has said why; its pod's end is an event.
-		return reconcile.Wait(0, v1alpha1.ReasonRolling, "%s is replaced when the image %s is known to hold PostgreSQL %s", name, s.image, s.cluster.Spec.Version)
-	}
-	if err := r.tryPod(ctx, s, name); err != nil {
+	if err := r.mayReplace(ctx, s, name); err != nil {
 		return err
 	}
+	pod := s.observed.pods[name]
 	err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("replacing pod %s: %w", name, err)
@@ -206,6 +207,19 @@ func (r *Reconciler) replacePod(ctx context.Context, s *scope, name string) erro
 	s.note(fmt.Sprintf("pod %s is replaced, since the spec asks for another one", name), v1alpha1.ReasonRolling)
 	// The pod's going is an event.
 	return reconcile.Wait(0, v1alpha1.ReasonRolling, "pod %s is being replaced", name)
+}
+
+// mayReplace a pod once it is known that its new image holds the wanted version. A pod that keeps its image need not wait: where
+// none ever ran, as when no node took them, there is nobody to ask.
+func (r *Reconciler) mayReplace(ctx context.Context, s *scope, name string) error {
+	if s.withheld != nil {
+		return s.withheld
+	}
+	if s.checked == nil && postgresImage(s.observed.pods[name]) != s.image {
+		// checkImage has said why; its pod's end is an event.
+		return reconcile.Wait(0, v1alpha1.ReasonRolling, "%s is replaced when the image %s is known to hold PostgreSQL %s", name, s.image, s.cluster.Spec.Version)
+	}
+	return r.tryPod(ctx, s, name)
 }
 
 // tryPod asks whether the new pod would be taken, before the present one is stopped for it: by the API server, and, for the one

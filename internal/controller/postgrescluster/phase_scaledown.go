@@ -45,7 +45,7 @@ func (r *Reconciler) mayRemove(s *scope, name string) error {
 	if leader == "" {
 		return reconcile.Wait(soon, v1alpha1.ReasonScaling, "instance %s is removed when an instance leads", name)
 	}
-	if s.observed.instances[leader].status.ConfigurationRevision != s.configuration().Revision {
+	if s.observed.instances[leader].Status.ConfigurationRevision != s.configuration().Revision {
 		return reconcile.Wait(soon, v1alpha1.ReasonScaling, "instance %s is removed when %s has dropped its replication slot", name, leader)
 	}
 	return nil

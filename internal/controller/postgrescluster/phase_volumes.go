@@ -111,8 +111,8 @@ func (s *scope) systemOn(claim *corev1.PersistentVolumeClaim) string {
 		return known
 	}
 	found := s.observed.instances[claim.Labels[naming.LabelInstance]]
-	if found.answers() && found.status.Volume.Initialised {
-		return found.status.Volume.SystemIdentifier
+	if found.Answers() && found.Status.Volume.Initialised {
+		return found.Status.Volume.SystemIdentifier
 	}
 	return ""
 }

@@ -40,6 +40,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcomes []reconcile.
 		}
 		r.written.set(client.ObjectKeyFromObject(s.cluster), s.now)
 		r.tellOfConditions(s.cluster, before.Conditions, status.Conditions)
+		r.tellOfFailover(s.cluster, before.Availability, status.Availability)
 	}
 	r.Metrics.status(s.cluster, status, s.instancesWanted())
 	r.tellNotes(s)
@@ -69,6 +70,7 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 		status.SystemIdentifier = system
 	}
 	status.Primary = s.leader()
+	status.Availability = s.availabilityStatus(status.Availability)
 	status.Instances = s.instanceStatuses()
 	status.Summary.Instances = fmt.Sprintf("%d/%d", readyInstances(status.Instances), s.instancesWanted())
 	if s.checked != nil {
@@ -88,6 +90,9 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 	}
 	reconcile.SetConditions(&status.Conditions, generation, verdict, reason, message)
 	s.setAvailable(&status.Conditions)
+	synchronous := decideSynchronous(s.replication())
+	synchronous.ObservedGeneration = generation
+	meta.SetStatusCondition(&status.Conditions, synchronous)
 	s.setDegraded(&status.Conditions)
 	return status
 }
@@ -98,9 +103,13 @@ func (s *scope) setAvailable(conditions *[]metav1.Condition) {
 	if s.instancesWanted() == 0 {
 		available.Reason, available.Message = v1alpha1.ReasonHibernated, "hibernated: no instance runs"
 	}
-	if leader := s.leader(); leader != "" && s.observed.instances[leader].status.Ready {
+	if leader := s.leader(); leader != "" && s.observed.instances[leader].Status.Ready {
 		available.Status, available.Reason = metav1.ConditionTrue, v1alpha1.ReasonWriting
 		available.Message = leader + " takes writes"
+		if facts := s.replication(); facts.commitsWait() {
+			waits := decideSynchronous(facts)
+			available.Status, available.Reason, available.Message = metav1.ConditionFalse, waits.Reason, waits.Message
+		}
 	}
 	meta.SetStatusCondition(conditions, available)
 }
@@ -197,7 +206,7 @@ func (r *Reconciler) writeStatusAnew(ctx context.Context, s *scope, verdict reco
 func (r *Reconciler) reportUnobserved(ctx context.Context, cluster *v1alpha1.PostgresCluster) error {
 	status := *cluster.Status.DeepCopy()
 	status.ObservedGeneration = cluster.Generation
-	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable} {
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionSynchronous} {
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionUnknown,
 			Reason: v1alpha1.ReasonNotObserved, Message: "not looked at yet", ObservedGeneration: cluster.Generation})
 	}

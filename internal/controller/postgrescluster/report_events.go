@@ -1,11 +1,14 @@
 package postgrescluster
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
@@ -28,12 +31,13 @@ func (r *Reconciler) tellNotes(s *scope) {
 
 // tellOfConditions tells as events what has changed in a way that people care for, in the conditions' own words.
 func (r *Reconciler) tellOfConditions(cluster *v1alpha1.PostgresCluster, before, after []metav1.Condition) {
-	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded} {
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionSynchronous,
+		v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
 			continue
 		}
-		if severity, tell := severityOf(kind, is.Status, was); tell {
+		if severity, tell := severityOf(is, was); tell {
 			r.Events.Eventf(cluster, nil, severity, is.Reason, "Reconcile", "%s", is.Message)
 		}
 	}
@@ -41,16 +45,47 @@ func (r *Reconciler) tellOfConditions(cluster *v1alpha1.PostgresCluster, before,
 
 // severityOf a change of a condition: good news is normal, what a person must act on is a warning, and what merely
 // goes on is not told.
-func severityOf(kind string, status metav1.ConditionStatus, was *metav1.Condition) (severity string, tell bool) {
-	good := kind == v1alpha1.ConditionReady || kind == v1alpha1.ConditionAvailable
+func severityOf(is, was *metav1.Condition) (severity string, tell bool) {
+	good := is.Type == v1alpha1.ConditionReady || is.Type == v1alpha1.ConditionAvailable
 	switch {
-	case good && status == metav1.ConditionTrue:
-		return corev1.EventTypeNormal, true
-	case kind == v1alpha1.ConditionAvailable:
+	case is.Type == v1alpha1.ConditionSynchronous && is.Reason == v1alpha1.ReasonTooFewStandbys:
+		// While a cluster is made they are on their way.
 		return corev1.EventTypeWarning, was != nil && was.Status == metav1.ConditionTrue
-	case !good && status == metav1.ConditionTrue:
+	case is.Type == v1alpha1.ConditionSynchronous:
+		return corev1.EventTypeNormal, is.Status == metav1.ConditionTrue
+	case good && is.Status == metav1.ConditionTrue:
+		return corev1.EventTypeNormal, true
+	case is.Type == v1alpha1.ConditionAvailable:
+		return corev1.EventTypeWarning, was != nil && was.Status == metav1.ConditionTrue
+	case !good && is.Status == metav1.ConditionTrue:
 		return corev1.EventTypeWarning, true
 	default:
 		return "", false
 	}
+}
+
+// tellOfFailover as an event and in the metrics, once for each term: when the new primary has let clients in.
+func (r *Reconciler) tellOfFailover(cluster *v1alpha1.PostgresCluster, before, after *v1alpha1.AvailabilityStatus) {
+	if !newlyLed(before, after) {
+		return
+	}
+	last := after.LastFailover
+	took := time.Duration(*last.DurationMilliseconds) * time.Millisecond
+	r.Metrics.failover(cluster, last.Cause, took)
+	if last.Cause == election.CauseHandover {
+		r.Events.Eventf(cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonSwitchover, "Reconcile",
+			"%s handed over to %s within %s (term %d)", last.From, last.To, took, after.Term)
+		return
+	}
+	r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonFailover, "Reconcile",
+		"%s leads in place of %s: %s; %s from the first sign of it until clients were let in (term %d)", last.To, last.From, last.Cause, took, after.Term)
+}
+
+// newlyLed tells whether the status shows for the first time that a term's primary has let clients in. A cluster whose status says nothing of
+// terms yet is looked at for the first time: what it went through before is not news.
+func newlyLed(before, after *v1alpha1.AvailabilityStatus) bool {
+	if before == nil || after == nil || after.LastFailover == nil || after.LastFailover.DurationMilliseconds == nil {
+		return false
+	}
+	return before.Term != after.Term || before.LastFailover == nil || before.LastFailover.DurationMilliseconds == nil
 }

@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/reconcile"
@@ -37,8 +38,9 @@ func (s *scope) instanceStatus(name string) v1alpha1.InstanceStatus {
 		return status
 	}
 	status.Node, status.Image, status.Ready = pod.Spec.NodeName, imageOf(pod), podReady(pod)
+	status.Restarts, status.CreatedAt = restartsOf(pod), &pod.CreationTimestamp
 	instance := s.observed.instances[name]
-	if !instance.answers() {
+	if !instance.Answers() {
 		if pod.Status.PodIP != "" {
 			status.State = "Unreachable"
 			if !status.Ready {
@@ -47,7 +49,7 @@ func (s *scope) instanceStatus(name string) v1alpha1.InstanceStatus {
 		}
 		return status
 	}
-	told := instance.status
+	told := instance.Status
 	status.State, status.Message = string(told.State), reconcile.Brief(told.Message)
 	status.Ready = status.Ready && told.Ready
 	if told.Postgres == nil {
@@ -63,13 +65,23 @@ func (s *scope) instanceStatus(name string) v1alpha1.InstanceStatus {
 	return status
 }
 
+// restartsOf the container that runs PostgreSQL.
+func restartsOf(pod *corev1.Pod) int32 {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name == desired.ContainerPostgres {
+			return status.RestartCount
+		}
+	}
+	return 0
+}
+
 // lagOf a standby as its leader sees it; nil where it does not stream.
 func (s *scope) lagOf(name string) *int64 {
 	leader := s.leader()
 	if leader == "" {
 		return nil
 	}
-	for _, replica := range s.observed.instances[leader].status.Postgres.Replicas {
+	for _, replica := range s.observed.instances[leader].Status.Postgres.Replicas {
 		if replica.Instance == name {
 			return &replica.LagBytes
 		}

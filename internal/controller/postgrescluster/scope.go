@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -61,23 +62,13 @@ type observed struct {
 	// lease is nil where there is none; record is its content as far as it counts.
 	lease  *coordinationv1.Lease
 	record election.Record
+	// operation that runs on the cluster, "" for none.
+	operation string
 	// catalogue of images, by major version.
 	catalogue map[string]string
 	// instances as they told of themselves just now.
-	instances map[string]instance
+	instances map[string]contact.Instance
 }
-
-// instance is what one instance told of itself.
-type instance struct {
-	status instanceapi.Status
-	// err why it did not answer; nil where it did.
-	err error
-	// client to speak to it; nil where it has no address yet.
-	client *instanceapi.Client
-}
-
-// answers tells whether the instance told of itself just now.
-func (i instance) answers() bool { return i.client != nil && i.err == nil }
 
 // instancesWanted is spec.instances with its default.
 func (s *scope) instancesWanted() int {
@@ -88,14 +79,7 @@ func (s *scope) instancesWanted() int {
 }
 
 // leader is the instance that leads and takes writes, "" where none does.
-func (s *scope) leader() string {
-	for name, instance := range s.observed.instances {
-		if instance.answers() && instance.status.Leader && name == s.observed.record.Holder {
-			return name
-		}
-	}
-	return ""
-}
+func (s *scope) leader() string { return contact.Leader(s.observed.record, s.observed.instances) }
 
 // system is the identifier of the PostgreSQL system, "" where none was created yet.
 func (s *scope) system() string {

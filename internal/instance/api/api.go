@@ -25,8 +25,13 @@ type Backend interface {
 	Configure(ctx context.Context, configuration instanceapi.Configuration) (instanceapi.Status, error)
 	Grant(ctx context.Context, access instanceapi.Access) (instanceapi.AccessReport, error)
 	Restart(ctx context.Context, request instanceapi.RestartRequest) (instanceapi.Status, error)
+	Switchover(ctx context.Context, request instanceapi.SwitchoverRequest) (instanceapi.Status, error)
+	Reinitialize(ctx context.Context, request instanceapi.ReinitializeRequest) (instanceapi.Status, error)
+	ForcePromotion(ctx context.Context, request instanceapi.ForcePromotionRequest) (instanceapi.ForcePromotionReply, error)
 	// Replace takes the program in; the second result replaces the running one, once the answer is out.
 	Replace(ctx context.Context, program io.Reader, hash string) (instanceapi.BinaryReply, func(), error)
+	// Heartbeat is what is told to the other instances now, and a channel that is closed once that has changed.
+	Heartbeat() (instanceapi.Heartbeat, <-chan struct{})
 	Metrics() http.Handler
 }
 
@@ -74,7 +79,11 @@ func Handler(b Backend) http.Handler {
 	mux.Handle("PUT "+instanceapi.PathConfiguration, allow(operator, exchange(http.StatusOK, b.Configure)))
 	mux.Handle("PUT "+instanceapi.PathAccess, allow(operator, exchange(http.StatusOK, b.Grant)))
 	mux.Handle("POST "+instanceapi.PathRestart, allow(operator, exchange(http.StatusAccepted, b.Restart)))
+	mux.Handle("POST "+instanceapi.PathSwitchover, allow(operator, exchange(http.StatusAccepted, b.Switchover)))
+	mux.Handle("POST "+instanceapi.PathReinitialize, allow(operator, exchange(http.StatusAccepted, b.Reinitialize)))
+	mux.Handle("POST "+instanceapi.PathForce, allow(operator, exchange(http.StatusAccepted, b.ForcePromotion)))
 	mux.Handle("PUT "+instanceapi.PathBinary, allow(operator, replace(b)))
+	mux.Handle("GET "+instanceapi.PathHeartbeats, allow([]string{naming.CertificateRoleInstance}, heartbeats(b)))
 	mux.Handle("GET "+instanceapi.PathMetrics, allow([]string{naming.CertificateRoleOperator, naming.CertificateRoleMonitor}, b.Metrics().ServeHTTP))
 	return mux
 }

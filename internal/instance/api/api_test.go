@@ -35,6 +35,18 @@ func (b backend) Restart(context.Context, instanceapi.RestartRequest) (instancea
 func (b backend) Replace(context.Context, io.Reader, string) (instanceapi.BinaryReply, func(), error) {
 	return instanceapi.BinaryReply{Hash: "h"}, func() {}, b.err
 }
+func (b backend) Switchover(context.Context, instanceapi.SwitchoverRequest) (instanceapi.Status, error) {
+	return b.Status(), b.err
+}
+func (b backend) Reinitialize(context.Context, instanceapi.ReinitializeRequest) (instanceapi.Status, error) {
+	return b.Status(), b.err
+}
+func (b backend) ForcePromotion(context.Context, instanceapi.ForcePromotionRequest) (instanceapi.ForcePromotionReply, error) {
+	return instanceapi.ForcePromotionReply{}, b.err
+}
+func (b backend) Heartbeat() (instanceapi.Heartbeat, <-chan struct{}) {
+	return instanceapi.Heartbeat{Instance: "shop-1"}, nil
+}
 func (b backend) Metrics() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") })
 }

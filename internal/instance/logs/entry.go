@@ -18,6 +18,12 @@ type Entry struct {
 // Fatal tells that the entry may be the reason why a server did not start or ended.
 func (e Entry) Fatal() bool { return e.Severity == "FATAL" || e.Severity == "PANIC" }
 
+// atClosedGate tells of a walreceiver that found no service file, since this instance is detached on purpose. PostgreSQL tries four times a
+// second, and each would be a line.
+func (e Entry) atClosedGate() bool {
+	return e.BackendType == "walreceiver" && strings.Contains(e.Message, "could not connect to the primary server: service file") && strings.HasSuffix(e.Message, "not found")
+}
+
 // jsonLine makes an output line of a line of jsonlog: the same object, with one member before the others that tells
 // whose it is. What is no object is text.
 func jsonLine(line []byte, now time.Time) []byte {

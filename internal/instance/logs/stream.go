@@ -139,8 +139,13 @@ func (s *Stream) pass(p *pipe, format func([]byte, time.Time) []byte, parse func
 			return
 		}
 		if len(line) > 0 && (p != &s.text || !isWorthless(line)) {
-			if entry, ok := parse(line); ok {
+			entry, known := parse(line)
+			if known {
 				s.seen(entry)
+			}
+			if known && entry.atClosedGate() {
+				p.partial = rest
+				continue
 			}
 			_, _ = s.sink.Write(format(line, now)) // a sink never fails
 		}

@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,14 +18,22 @@ type Observation struct {
 	InRecovery bool
 	// Timeline that it writes, or has replayed a checkpoint of.
 	Timeline int64
-	// Inserted is the end of the WAL of a primary.
-	Inserted postgres.LSN
+	// ControlTimeline is that of the last checkpoint in pg_control.
+	ControlTimeline int64
+	// Inserted is the end of the WAL of a primary, Flushed how much of it is on disk.
+	Inserted, Flushed postgres.LSN
 	// Received and Replayed on a standby; Received is zero where no walreceiver ran yet.
 	Received, Replayed postgres.LSN
 	// Receiver is the PID of the walreceiver, 0 for none, also of one that still connects (pg_stat_wal_receiver
 	// does not show it, and what it then received would count); Streaming that it streams.
 	Receiver  int
 	Streaming bool
+	// ReceivedTimeline is the one that the walreceiver receives, 0 without one.
+	ReceivedTimeline int64
+	// HeardAt is when the walreceiver last heard of its leader, by this server's clock: good for seeing that it changes.
+	HeardAt time.Time
+	// Blocked: replay waits for queries of clients to end.
+	Blocked bool
 	// Exhausted: the startup process has replayed all there is and waits until it may try to get more.
 	Exhausted bool
 	// StandbySensitive are the values in force.
@@ -33,11 +43,22 @@ type Observation struct {
 
 // Replica is a walsender's other end.
 type Replica struct {
-	// Instance and Incarnation, from its application_name.
+	// Instance, Incarnation and Term in which it attached, from its application_name.
 	Instance, Incarnation string
+	Term                  int64
 	Address               string
 	State                 string
 	Flushed, Replayed     postgres.LSN
+	// Walsender is the process that sends, and since when: a PID alone may be another's later.
+	Walsender Walsender
+	// RepliedAt is when it last replied, by its own clock: good for seeing that it changes.
+	RepliedAt time.Time
+}
+
+// Walsender is one process of this server.
+type Walsender struct {
+	PID       int
+	StartedAt time.Time
 }
 
 // Streaming tells that it has caught up enough to stream.
@@ -50,12 +71,17 @@ SELECT pg_is_in_recovery(),
        CASE WHEN pg_is_in_recovery()
             THEN greatest(c.timeline_id, r.min_recovery_end_timeline)
             ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint END,
+       c.timeline_id,
        CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END::text,
+       CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END::text,
        pg_last_wal_receive_lsn()::text,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END::text,
        coalesce((SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'walreceiver'), 0),
        coalesce((SELECT status = 'streaming' FROM pg_stat_wal_receiver), false),
+       coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0),
+       coalesce((SELECT last_msg_receipt_time FROM pg_stat_wal_receiver), 'epoch'),
        coalesce((SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'), false),
+       coalesce((SELECT wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin') FROM pg_stat_activity WHERE backend_type = 'startup'), false),
        current_setting('max_connections')::bigint, current_setting('max_locks_per_transaction')::bigint,
        current_setting('max_prepared_transactions')::bigint, current_setting('max_wal_senders')::bigint,
        current_setting('max_worker_processes')::bigint
@@ -63,16 +89,20 @@ FROM pg_control_checkpoint() c, pg_control_recovery() r`
 
 // A clone's connections carry another name, so they are not taken for members.
 const observeReplicas = `
-SELECT application_name, coalesce(host(client_addr), ''), coalesce(state, ''), coalesce(flush_lsn::text, ''), coalesce(replay_lsn::text, '')
+SELECT application_name, coalesce(host(client_addr), ''), coalesce(state, ''), coalesce(flush_lsn::text, ''), coalesce(replay_lsn::text, ''),
+       pid, backend_start, coalesce(reply_time, 'epoch')
 FROM pg_stat_replication WHERE usename = '` + naming.ReplicationRole + `' ORDER BY application_name`
 
 // Observe asks what the server is doing.
 func (s *Server) Observe(ctx context.Context) (Observation, error) {
 	var o Observation
 	err := s.use(ctx, func(conn *pgx.Conn) error {
-		var inserted, received, replayed *string
+		var inserted, flushed, received, replayed *string
 		sensitive := make([]int64, len(postgres.StandbySensitive))
-		targets := []any{&o.InRecovery, &o.Timeline, &inserted, &received, &replayed, &o.Receiver, &o.Streaming, &o.Exhausted}
+		targets := []any{
+			&o.InRecovery, &o.Timeline, &o.ControlTimeline, &inserted, &flushed, &received, &replayed,
+			&o.Receiver, &o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &o.Exhausted, &o.Blocked,
+		}
 		for i := range sensitive {
 			targets = append(targets, &sensitive[i])
 		}
@@ -83,7 +113,7 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 		for i, name := range postgres.StandbySensitive { // sorted, as in the query
 			o.StandbySensitive[name] = sensitive[i]
 		}
-		o.Inserted, o.Received, o.Replayed = location(inserted), location(received), location(replayed)
+		o.Inserted, o.Flushed, o.Received, o.Replayed = location(inserted), location(flushed), location(received), location(replayed)
 		var err error
 		o.Replicas, err = replicas(ctx, conn)
 		return err
@@ -102,8 +132,8 @@ func replicas(ctx context.Context, conn *pgx.Conn) ([]Replica, error) {
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Replica, error) {
 		var r Replica
 		var name, flushed, replayed string
-		err := row.Scan(&name, &r.Address, &r.State, &flushed, &replayed)
-		r.Instance, r.Incarnation, _ = strings.Cut(name, ".")
+		err := row.Scan(&name, &r.Address, &r.State, &flushed, &replayed, &r.Walsender.PID, &r.Walsender.StartedAt, &r.RepliedAt)
+		r.Instance, r.Incarnation, r.Term = member(name)
 		r.Flushed, r.Replayed = location(&flushed), location(&replayed)
 		return r, err
 	})
@@ -116,8 +146,27 @@ func replicas(ctx context.Context, conn *pgx.Conn) ([]Replica, error) {
 	return members, err
 }
 
-// ApplicationName under which a member's walreceiver is known. An incarnation has 16 characters and an instance's name at most 43.
-func ApplicationName(instance, incarnation string) string { return instance + "." + incarnation }
+// termBase writes terms: an instance's name has at most 43 characters and an incarnation 12, which leaves 6 of 63 for it, for two billion terms.
+const termBase = 36
+
+// ApplicationName under which a member's walreceiver is known, and counted for commits: in the term in which it has found that it has not diverged. One
+// that was cut off may still connect by what it read long ago.
+func ApplicationName(instance, incarnation string, term int64) string {
+	return instance + "." + incarnation + "." + strconv.FormatInt(term, termBase)
+}
+
+// member that has an application_name; an incarnation is "" where that is nobody's of ours.
+func member(name string) (instance, incarnation string, term int64) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 {
+		return name, "", 0
+	}
+	term, err := strconv.ParseInt(parts[2], termBase, 64)
+	if err != nil {
+		return name, "", 0
+	}
+	return parts[0], parts[1], term
+}
 
 // location reads what PostgreSQL printed; NULL is zero.
 func location(text *string) postgres.LSN {

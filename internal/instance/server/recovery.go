@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/timonier-io/timonier/internal/naming"
 )
 
 // Promote ends recovery; it does not wait for it. The caller has seen to the history files that decide about the timeline.
@@ -15,10 +19,51 @@ func (s *Server) Promote(ctx context.Context) error {
 	return nil
 }
 
-// Checkpoint completes a checkpoint: after a promotion, so that the control file is on the new timeline.
+// Checkpoint completes a checkpoint, in a session of its own, since it may take long: after a promotion, so that the control file is on the
+// new timeline; and so that the checkpointer has taken a setting that commits depend on.
 func (s *Server) Checkpoint(ctx context.Context) error {
-	if err := s.exec(ctx, "CHECKPOINT"); err != nil {
+	conn, err := s.Connect(ctx, naming.Superuser, "postgres")
+	if err == nil {
+		_, err = conn.Exec(ctx, "CHECKPOINT")
+		_ = conn.Close(context.WithoutCancel(ctx)) // of no use any more
+	}
+	if err != nil {
 		return fmt.Errorf("writing a checkpoint: %w", err)
+	}
+	return nil
+}
+
+// ReplayedTimeline is that of the record which a standby has replayed last. Nothing else tells it: pg_control follows only with a
+// restartpoint, and names of files come before their records.
+func (s *Server) ReplayedTimeline(ctx context.Context) (timeline int64, err error) {
+	err = func() error {
+		conn, err := s.connect(ctx, naming.Superuser, "postgres", map[string]string{"replication": "database"})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		results, err := conn.PgConn().Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()
+		if err != nil {
+			return err
+		}
+		const column = 1
+		if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) <= column {
+			return errors.New("the answer has another shape than is known")
+		}
+		timeline, err = strconv.ParseInt(string(results[0].Rows[0][column]), 10, 64)
+		return err
+	}()
+	if err != nil {
+		return 0, fmt.Errorf("asking for the timeline that is replayed: %w", err)
+	}
+	return timeline, nil
+}
+
+// TerminateWalsender ends one; its standby connects again. One that is gone already is none any more.
+func (s *Server) TerminateWalsender(ctx context.Context, walsender Walsender) error {
+	err := s.call(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2", walsender.PID, walsender.StartedAt)
+	if err != nil {
+		return fmt.Errorf("ending a walsender: %w", err)
 	}
 	return nil
 }

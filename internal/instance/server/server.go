@@ -7,6 +7,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 
@@ -30,6 +31,10 @@ type Server struct {
 
 // Connect opens a connection of its own, as this role.
 func (s *Server) Connect(ctx context.Context, role, database string) (*pgx.Conn, error) {
+	return s.connect(ctx, role, database, nil)
+}
+
+func (s *Server) connect(ctx context.Context, role, database string, more map[string]string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
 		return nil, fmt.Errorf("configuration of a connection: %w", err)
@@ -48,6 +53,7 @@ func (s *Server) Connect(ctx context.Context, role, database string) (*pgx.Conn,
 		// The session that is kept may be idle for as long as there is nothing to ask.
 		"idle_session_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	}
+	maps.Copy(config.RuntimeParams, more)
 	// The manager asks the same few questions over and over, but plans of them are not worth memory in server and client.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
@@ -57,7 +63,7 @@ func (s *Server) Connect(ctx context.Context, role, database string) (*pgx.Conn,
 	}
 	// From 17 on; 15 would refuse the connection over a parameter that it does not know. A checkpoint may take long.
 	const unbounded = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'"
-	if _, err := conn.Exec(ctx, unbounded); err != nil {
+	if _, err := conn.Exec(ctx, unbounded, pgx.QueryExecModeSimpleProtocol); err != nil { // the one protocol that walsenders speak too
 		_ = conn.Close(ctx) // of no use
 		return nil, fmt.Errorf("preparing a session of postgres: %w", err)
 	}
@@ -88,16 +94,4 @@ func (s *Server) Close() {
 		_ = s.kept.Close(ctx)
 		s.kept = nil
 	}
-}
-
-// exec runs statements without results on the kept connection.
-func (s *Server) exec(ctx context.Context, statements ...string) error {
-	return s.use(ctx, func(conn *pgx.Conn) error {
-		for _, statement := range statements {
-			if _, err := conn.Exec(ctx, statement); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

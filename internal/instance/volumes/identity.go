@@ -1,7 +1,6 @@
 package volumes
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -29,19 +28,28 @@ type Identity struct {
 	Timeline int64 `json:"timeline,omitempty"`
 	// Members that the last record seen named: instances' names.
 	Members []string `json:"members,omitempty"`
-	// History of the last record seen: which term made which timeline.
-	History []election.Fork `json:"history,omitempty"`
+	// Lineage of all timelines that were ever read of: which term made each, and where it forked.
+	Lineage election.Lineage `json:"lineage,omitempty"`
 	// Promise not to follow, nor to start as primary, under any revision up to this one: a vote. 0 for none.
 	Promise int64 `json:"promise,omitempty"`
 	// Told is the quorum that PostgreSQL was last told here.
 	Told *election.Quorum `json:"told,omitempty"`
+	// ToldTerm is the term that it was told in.
+	ToldTerm int64 `json:"toldTerm,omitempty"`
+	// Record that was seen last, as far as it was written down: what this copy goes on by where the API does not answer.
+	Record *election.Record `json:"record,omitempty"`
+	// Rewinding: a rewind was begun and has not come to its end, so that PGDATA is of no use until it, or a clone, has.
+	Rewinding bool `json:"rewinding,omitempty"`
+	// Rewound is the term of the leader that this copy was rewound from, 0 once it is consistent: until then it needs that leader's WAL, and takes no
+	// connections.
+	Rewound int64 `json:"rewound,omitempty"`
 	// CloneComplete: pgdata.new is a whole clone, and only has to be renamed.
 	CloneComplete bool `json:"cloneComplete,omitempty"`
 }
 
-// NewIncarnation is 64 random bits in hex: short, for it shares the 63 bytes of an application_name with the instance's name.
+// NewIncarnation is 48 random bits in hex: short, for it shares the 63 bytes of an application_name with the instance's name and a term.
 func NewIncarnation() string {
-	var random [8]byte
+	var random [6]byte
 	_, _ = rand.Read(random[:]) // never fails, says its documentation
 	return hex.EncodeToString(random[:])
 }
@@ -49,39 +57,22 @@ func NewIncarnation() string {
 // See takes over what a record says. It tells whether that must be written down now.
 func (i *Identity) See(record election.Record) (write bool) {
 	members := record.MemberNames()
-	write = record.Term > i.Term || record.Timeline > i.Timeline ||
+	write = i.Record == nil || record.Term > i.Term || record.Timeline > i.Timeline || record.Holder != i.Record.Holder ||
+		!record.Quorum.Equal(i.Record.Quorum) ||
 		record.Revision >= i.Revision+election.RevisionMargin/2 ||
-		!slices.Equal(members, i.Members) || !slices.Equal(i.WithHistory(record.History), i.History)
+		!slices.Equal(members, i.Members)
+	if i.Lineage == nil {
+		i.Lineage = election.Lineage{}
+	}
+	write = i.Lineage.Learn(record) || write
 	i.Term, i.Timeline = max(i.Term, record.Term), max(i.Timeline, record.Timeline)
 	if write {
 		i.Revision = max(i.Revision, record.Revision)
+		seen := record.Copy()
+		i.Record = &seen
 	}
-	i.Members, i.History = members, i.WithHistory(record.History)
+	i.Members = members
 	return write
-}
-
-// historyKept is how many forks an identity remembers.
-const historyKept = 20
-
-// WithHistory is what this identity knows of terms and timelines, and what a record says over it. A record that was written
-// anew after the Lease was lost does not reach back: what it leaves out is not forgotten, since positions are compared by term.
-func (i Identity) WithHistory(forks []election.Fork) []election.Fork {
-	known := slices.DeleteFunc(slices.Clone(i.History), func(old election.Fork) bool {
-		return slices.ContainsFunc(forks, func(fork election.Fork) bool { return fork.Timeline == old.Timeline })
-	})
-	merged := slices.Concat(known, forks)
-	slices.SortFunc(merged, func(a, b election.Fork) int { return cmp.Compare(a.Timeline, b.Timeline) })
-	return merged[max(0, len(merged)-historyKept):]
-}
-
-// TermOf is the term that made a timeline; 0 where the history does not reach back to it.
-func (i Identity) TermOf(timeline int64) int64 {
-	for _, fork := range i.History {
-		if fork.Timeline == timeline {
-			return fork.Term
-		}
-	}
-	return 0
 }
 
 // SaveIdentity makes it durable on every volume.

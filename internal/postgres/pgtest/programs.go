@@ -68,8 +68,8 @@ func unprivileged(root string) (uid, gid int) {
 	return uid, gid
 }
 
-// enter mounts what a server needs into the root file system $0, and becomes the program. /tmp is
-// this machine's, so that paths below it mean the same inside and outside.
+// enter mounts what a server needs into the root file system $0, and becomes the program. /tmp and /dev are
+// this machine's, so that paths below them mean the same inside and outside.
 const enter = `set -e
 for d in dev proc tmp; do test -d "$0/$d" || mkdir "$0/$d"; mount --rbind "/$d" "$0/$d"; done
 exec chroot --userspec="$1" "$0" "$2" "${@:3}"`

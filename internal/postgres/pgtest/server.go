@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -20,6 +21,8 @@ import (
 type Options struct {
 	// InitdbArguments in place of plain ones; --pgdata is added.
 	InitdbArguments []string
+	// Copy is a data directory to start from in place of initdb's, of a server that was shut down; "" for none.
+	Copy string
 	// Settings are given on the command line, over those in files.
 	Settings map[string]string
 	// Port in the socket's name, and for TCP where listen_addresses says so; 0 means 5432. FreePort finds one.
@@ -48,10 +51,21 @@ type Server struct {
 // startTimeout is generous: the machine may be busy with other tests.
 const startTimeout = 2 * time.Minute
 
-// Start makes a database system in a new directory below /tmp and starts it. Anybody on the machine may
+// place is where servers live: in memory where there is room, since file systems are slow at making and removing thousands
+// of small files again and again (ext4 spends most of a test's time on it), else /tmp. Both are the same inside a root file system.
+func place() string {
+	const memory, room = "/dev/shm", 2 << 30
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(memory, &stat); err != nil || stat.Bavail*uint64(stat.Bsize) < room {
+		return "/tmp"
+	}
+	return memory
+}
+
+// Start makes a database system in a new directory below /dev/shm or /tmp and starts it. Anybody on the machine may
 // log in over the local socket as anybody, unless Files has another pg_hba.conf.
 func Start(ctx context.Context, programs Programs, options Options) (*Server, error) {
-	directory, err := os.MkdirTemp("/tmp", "pg")
+	directory, err := os.MkdirTemp(place(), "pg")
 	if err != nil {
 		return nil, err
 	}
@@ -96,12 +110,7 @@ func (s *Server) prepare(ctx context.Context, options Options) error {
 	if err := s.makeDirectories(); err != nil {
 		return err
 	}
-	arguments := options.InitdbArguments
-	if arguments == nil {
-		arguments = []string{"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"}
-	}
-	arguments = append(slices.Clone(arguments), "--pgdata="+s.Data, "--no-sync")
-	if _, err := s.Run(ctx, "initdb", arguments...); err != nil {
+	if err := s.fill(ctx, options); err != nil {
 		return err
 	}
 	for name, content := range options.Files {
@@ -110,6 +119,28 @@ func (s *Server) prepare(ctx context.Context, options Options) error {
 		}
 	}
 	return nil
+}
+
+// fill makes the data directory.
+func (s *Server) fill(ctx context.Context, options Options) error {
+	if options.Copy != "" {
+		if err := os.CopyFS(s.Data, os.DirFS(options.Copy)); err != nil {
+			return fmt.Errorf("copying %s: %w", options.Copy, err)
+		}
+		return filepath.WalkDir(s.Data, func(path string, entry fs.DirEntry, err error) error {
+			mode := os.FileMode(0o600)
+			if err == nil && entry.IsDir() {
+				mode = 0o700
+			}
+			return errors.Join(err, os.Chmod(path, mode), os.Chown(path, s.uid, s.gid))
+		})
+	}
+	arguments := options.InitdbArguments
+	if arguments == nil {
+		arguments = []string{"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"}
+	}
+	_, err := s.Run(ctx, "initdb", append(slices.Clone(arguments), "--pgdata="+s.Data, "--no-sync")...)
+	return err
 }
 
 // WriteFile writes a file in the data directory, readable by the server alone.
@@ -126,6 +157,14 @@ func (s *Server) Set(name, value string) { s.settings[name] = value }
 
 // Boot starts the server and returns when it accepts connections on its socket.
 func (s *Server) Boot(ctx context.Context) error {
+	if err := s.Launch(ctx); err != nil {
+		return err
+	}
+	return s.waitUntilReady(ctx)
+}
+
+// Launch starts the server and does not wait for anything: it may never accept connections.
+func (s *Server) Launch(ctx context.Context) error {
 	log, err := os.OpenFile(filepath.Join(s.directory, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -137,6 +176,7 @@ func (s *Server) Boot(ctx context.Context) error {
 	// Not bound to ctx: the server outlives its start, and Stop ends it.
 	s.command = s.Command(context.WithoutCancel(ctx), "postgres", arguments...)
 	s.command.Stdout, s.command.Stderr = log, log
+	s.command.Env = append(s.command.Env, "PGSERVICEFILE="+s.ServiceFile())
 	if err := s.command.Start(); err != nil {
 		return errors.Join(err, log.Close())
 	}
@@ -145,7 +185,7 @@ func (s *Server) Boot(ctx context.Context) error {
 		s.exit = command.Wait()
 		close(exited)
 	}(s.command, s.exited)
-	return s.waitUntilReady(ctx)
+	return nil
 }
 
 func (s *Server) waitUntilReady(ctx context.Context) error {
@@ -188,23 +228,45 @@ func (s *Server) Log() string {
 	return string(content)
 }
 
+// ServiceFile is the libpq service file that the server's own connections read, such as that of a primary_conninfo
+// "service=leader". It exists once a test writes it.
+func (s *Server) ServiceFile() string { return filepath.Join(s.directory, "service.conf") }
+
 // Chown gives a file to the user that the server runs as.
 func (p Programs) Chown(path string) error { return os.Chown(path, p.uid, p.gid) }
 
 // PID of the postmaster.
 func (s *Server) PID() int { return s.command.Process.Pid }
 
+// Running tells whether the postmaster runs; it may end by itself.
+func (s *Server) Running() bool {
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
+}
+
 // Reload makes the server read its files again; it does so a moment later.
 func (s *Server) Reload() error { return s.command.Process.Signal(syscall.SIGHUP) }
 
 // Stop stops the server in fast mode and returns when it is gone.
-func (s *Server) Stop() error {
+func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
+
+// Crash stops the server in immediate mode: nothing is written any more, and the next Boot recovers.
+func (s *Server) Crash() error { return s.end(syscall.SIGQUIT) }
+
+// Kill kills the postmaster alone; its children notice by themselves, soon after.
+func (s *Server) Kill() error { return s.end(syscall.SIGKILL) }
+
+func (s *Server) end(signal syscall.Signal) error {
 	if s.command == nil {
 		return nil
 	}
 	command := s.command
 	s.command = nil
-	if err := command.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/test/bench/figures"
 )
 
 // Creation is how long clusters took to be created, in seconds.
@@ -55,7 +56,7 @@ func (b *bench) measureCreation(ctx context.Context, runs int) (Creation, error)
 	for _, run := range result.Runs {
 		all = append(all, run.Seconds)
 	}
-	result.Median, result.Worst = median(all), slices.Max(all)
+	result.Median, result.Worst = figures.Median(all), slices.Max(all)
 	return result, nil
 }
 
@@ -68,7 +69,7 @@ func (b *bench) createOnce(ctx context.Context) (Run, error) {
 	}
 	defer events.Stop()
 	var run Run
-	if run.Load, err = load(); err != nil {
+	if run.Load, err = figures.Load(); err != nil {
 		return run, err
 	}
 	cluster := b.cluster("measured")
@@ -137,17 +138,4 @@ func (b *bench) startWriter(ctx context.Context) error {
 // seconds since then, to the millisecond.
 func seconds(begin time.Time) float64 {
 	return time.Since(begin).Round(time.Millisecond).Seconds()
-}
-
-// median of a list, the mean of the two in the middle where it is even.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[middle]
-	}
-	return (sorted[middle-1] + sorted[middle]) / 2
 }

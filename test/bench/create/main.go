@@ -9,7 +9,7 @@
 // commit: it refuses to write when files are changed, unless --dirty is given.
 //
 // main.go has the flags, creation.go and memory.go what is measured, cluster.go what
-// is done to Kubernetes, machine.go where it was measured, report.go what is written.
+// is done to Kubernetes, package figures where it was measured, report.go what is written.
 package main
 
 import (
@@ -20,6 +20,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/timonier-io/timonier/test/bench/figures"
 )
 
 // options of a measurement.
@@ -51,7 +53,7 @@ func main() {
 }
 
 func measure(ctx context.Context, o options) error {
-	where, err := describe(ctx)
+	where, err := figures.Describe(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func measure(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	if result.LoadAfter, err = load(); err != nil {
+	if result.LoadAfter, err = figures.Load(); err != nil {
 		return err
 	}
 	return result.write(o.json, o.page)

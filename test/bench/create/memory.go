@@ -13,6 +13,7 @@ import (
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/test/bench/figures"
 )
 
 // Memory is what processes hold at rest: VmRSS in KiB.
@@ -73,7 +74,7 @@ func (b *bench) weighManagers(ctx context.Context, result *Memory) error {
 		if err != nil {
 			return err
 		}
-		if result.Managers[pod.Name], err = kibibytes(status, "VmRSS:"); err != nil {
+		if result.Managers[pod.Name], err = figures.Kibibytes(status, "VmRSS:"); err != nil {
 			return err
 		}
 		all = append(all, float64(result.Managers[pod.Name]))
@@ -81,7 +82,7 @@ func (b *bench) weighManagers(ctx context.Context, result *Memory) error {
 	if len(all) == 0 {
 		return errors.New("there are no instances")
 	}
-	result.ManagersMedian, result.ManagersWorst = int(median(all)), int(slices.Max(all))
+	result.ManagersMedian, result.ManagersWorst = int(figures.Median(all)), int(slices.Max(all))
 	return nil
 }
 
@@ -95,7 +96,7 @@ func (b *bench) weighOperator(ctx context.Context) (int, error) {
 	if len(pods.Items) != 1 {
 		return 0, fmt.Errorf("there are %d operators", len(pods.Items))
 	}
-	metrics, err := output(ctx, "kubectl", "--kubeconfig", b.kubeconfig, "get", "--raw",
+	metrics, err := figures.Output(ctx, "kubectl", "--kubeconfig", b.kubeconfig, "get", "--raw",
 		"/api/v1/namespaces/timonier-system/pods/"+pods.Items[0].Name+":8080/proxy/metrics")
 	if err != nil {
 		return 0, err

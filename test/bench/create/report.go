@@ -7,21 +7,17 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/timonier-io/timonier/test/bench/figures"
 )
 
 // Result is what bench/create.json holds.
 type Result struct {
-	Where
+	figures.Where
 	Creation Creation `json:"creation"`
 	// Memory is nil where it was left out.
 	Memory *Memory `json:"memory,omitempty"`
 }
-
-// Markers in the page, between which the summary is.
-const (
-	beginMarker = "<!-- make bench-create: begin -->"
-	endMarker   = "<!-- make bench-create: end -->"
-)
 
 func (r Result) write(file, page string) error {
 	content, err := json.MarshalIndent(r, "", "  ")
@@ -34,26 +30,11 @@ func (r Result) write(file, page string) error {
 	if err := os.WriteFile(file, append(content, '\n'), 0o600); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(page, []byte(insert(string(text), r.table())), 0o600); err != nil {
+	if err := figures.WriteInto(page, "bench-create", r.table()); err != nil {
 		return err
 	}
 	fmt.Printf("written to %s and %s\n", file, page)
 	return nil
-}
-
-// insert the summary between the markers; at the end of a page that has none.
-func insert(page, table string) string {
-	block := beginMarker + "\n" + table + endMarker
-	before, rest, found := strings.Cut(page, beginMarker)
-	if !found {
-		return strings.TrimRight(page, "\n") + "\n\n" + block + "\n"
-	}
-	_, after, _ := strings.Cut(rest, endMarker)
-	return before + block + after
 }
 
 // table is the summary, in Markdown.

@@ -20,10 +20,24 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=postgres.timonier.io, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("AntiAffinity"):
 		return &postgresv1alpha1.AntiAffinityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Availability"):
+		return &postgresv1alpha1.AvailabilityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AvailabilityStatus"):
+		return &postgresv1alpha1.AvailabilityStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ChildMetadata"):
 		return &postgresv1alpha1.ChildMetadataApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClusterReference"):
+		return &postgresv1alpha1.ClusterReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Database"):
 		return &postgresv1alpha1.DatabaseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EffectiveAvailability"):
+		return &postgresv1alpha1.EffectiveAvailabilityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FailoverStatus"):
+		return &postgresv1alpha1.FailoverStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ForcedPromotion"):
+		return &postgresv1alpha1.ForcedPromotionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ForcePromotionOperation"):
+		return &postgresv1alpha1.ForcePromotionOperationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ImageStatus"):
 		return &postgresv1alpha1.ImageStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceStatus"):
@@ -32,16 +46,34 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.LoadBalancersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObjectStatus"):
 		return &postgresv1alpha1.ObjectStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OperationInstance"):
+		return &postgresv1alpha1.OperationInstanceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OperationLeader"):
+		return &postgresv1alpha1.OperationLeaderApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OperationSummary"):
+		return &postgresv1alpha1.OperationSummaryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostgresCluster"):
 		return &postgresv1alpha1.PostgresClusterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostgresClusterSpec"):
 		return &postgresv1alpha1.PostgresClusterSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostgresClusterStatus"):
 		return &postgresv1alpha1.PostgresClusterStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PostgresOperation"):
+		return &postgresv1alpha1.PostgresOperationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PostgresOperationSpec"):
+		return &postgresv1alpha1.PostgresOperationSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PostgresOperationStatus"):
+		return &postgresv1alpha1.PostgresOperationStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("QuorumStatus"):
+		return &postgresv1alpha1.QuorumStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ReinitializeOperation"):
+		return &postgresv1alpha1.ReinitializeOperationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RejectedParameters"):
 		return &postgresv1alpha1.RejectedParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Resources"):
 		return &postgresv1alpha1.ResourcesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RestartOperation"):
+		return &postgresv1alpha1.RestartOperationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RetentionPolicy"):
 		return &postgresv1alpha1.RetentionPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Role"):
@@ -58,6 +90,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.StorageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Summary"):
 		return &postgresv1alpha1.SummaryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SwitchoverOperation"):
+		return &postgresv1alpha1.SwitchoverOperationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Volume"):
 		return &postgresv1alpha1.VolumeApplyConfiguration{}
 

@@ -63,6 +63,10 @@ func command() *cobra.Command {
 		faults("node", "NAME", "Break or mend a node", cluster.NodeVerbs, func(ctx context.Context, verb string, args []string) error {
 			return c.Node(ctx, verb, args[0])
 		}),
+		faults("link", "FROM TO", "Break or mend the way from one node to another, in one direction", cluster.LinkVerbs,
+			func(ctx context.Context, verb string, args []string) error {
+				return c.Link(ctx, verb, args[0], args[1])
+			}),
 		faults("api", "", "Break or mend the API server", cluster.APIVerbs, func(ctx context.Context, verb string, _ []string) error {
 			return c.API(ctx, verb)
 		}),
@@ -88,7 +92,7 @@ func faults[V any](use, argument, short string, verbs map[string]V, run func(con
 			RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), verb, args) },
 		}
 		if argument != "" {
-			child.Args = cobra.ExactArgs(1)
+			child.Args = cobra.ExactArgs(len(strings.Fields(argument)))
 		}
 		parent.AddCommand(child)
 	}
@@ -102,6 +106,8 @@ var descriptions = map[string]string{
 	"node thaw":      "Let it go on",
 	"node isolate":   "Pull its network cable; everything on it runs on",
 	"node rejoin":    "Plug the cable in again",
+	"link cut":       "Let what FROM sends to TO vanish; nodes, or one of them host or all",
+	"link mend":      "Let it arrive again",
 	"api stop":       "Kill the API server",
 	"api start":      "Start the API server again",
 	"api freeze":     "Make the API server hang: connections open, no answer comes",

@@ -1,5 +1,5 @@
 // Package cluster is what the commands do, a file per verb: up.go, down.go, status.go, load.go, and
-// the faults in node.go, api.go and volume.go.
+// the faults in node.go, link.go, api.go and volume.go.
 package cluster
 
 import (

@@ -41,6 +41,9 @@ func (c Cluster) Status(ctx context.Context) error {
 	for _, n := range nodes {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", n.Name, layout.NodeAddress(n.Number), strings.Join(nodeFaults(n, said[n.Name]), ", "))
 	}
+	for _, cut := range network.Cuts(ctx) {
+		fmt.Fprintf(w, "from %s to %s\t\tCUT\n", cut[0], cut[1])
+	}
 	for _, v := range c.mounted() {
 		fmt.Fprintf(w, "volume %s\ton %s\t%s\n", v.name, v.node, v.state())
 	}

@@ -137,6 +137,7 @@ func (c Cluster) undoFaults(ctx context.Context, nodes []node.Node) error {
 		if network.Isolated(n.Name) {
 			errs = append(errs, network.Rejoin(ctx, n.Name))
 		}
+		errs = append(errs, network.MendAll(ctx, n.Name))
 	}
 	return errors.Join(errs...)
 }

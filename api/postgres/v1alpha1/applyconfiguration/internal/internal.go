@@ -38,6 +38,45 @@ var schemaYAML = typed.YAMLObject(`types:
       default: Preferred
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.AntiAffinityType
   scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Availability
+  map:
+    fields:
+    - name: durability
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.Durability
+    - name: failureDetectionSeconds
+      type:
+        scalar: numeric
+    - name: leaseDurationSeconds
+      type:
+        scalar: numeric
+    - name: maxLag
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: mode
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ReplicationMode
+    - name: synchronousStandbys
+      type:
+        scalar: numeric
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.AvailabilityStatus
+  map:
+    fields:
+    - name: effective
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.EffectiveAvailability
+    - name: holder
+      type:
+        scalar: string
+    - name: lastFailover
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.FailoverStatus
+    - name: quorum
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.QuorumStatus
+    - name: term
+      type:
+        scalar: numeric
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ChildMetadata
   map:
     fields:
@@ -51,6 +90,12 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ClusterReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Database
   map:
     fields:
@@ -73,8 +118,73 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: owner
       type:
         scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Durability
+  scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.EffectiveAvailability
+  map:
+    fields:
+    - name: durability
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.Durability
+    - name: failureDetectionSeconds
+      type:
+        scalar: numeric
+    - name: leaseDurationSeconds
+      type:
+        scalar: numeric
+    - name: maxLag
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: mode
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ReplicationMode
+    - name: synchronousStandbys
+      type:
+        scalar: numeric
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Ensure
   scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.FailoverStatus
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: cause
+      type:
+        scalar: string
+    - name: durationMilliseconds
+      type:
+        scalar: numeric
+    - name: from
+      type:
+        scalar: string
+    - name: to
+      type:
+        scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ForcePromotionOperation
+  map:
+    fields:
+    - name: acceptDataLoss
+      type:
+        scalar: string
+    - name: instance
+      type:
+        scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ForcedPromotion
+  map:
+    fields:
+    - name: leaderPosition
+      type:
+        scalar: string
+    - name: leaderTerm
+      type:
+        scalar: numeric
+    - name: position
+      type:
+        scalar: string
+    - name: term
+      type:
+        scalar: numeric
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ImageStatus
   map:
     fields:
@@ -89,6 +199,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.InstanceStatus
   map:
     fields:
+    - name: createdAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: image
       type:
         scalar: string
@@ -116,6 +229,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: ready
       type:
         scalar: boolean
+    - name: restarts
+      type:
+        scalar: numeric
     - name: role
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.InstanceRole
@@ -155,6 +271,49 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationInstance
+  map:
+    fields:
+    - name: incarnation
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: postgresStartedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: state
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationInstanceState
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationInstanceState
+  scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationLeader
+  map:
+    fields:
+    - name: instance
+      type:
+        scalar: string
+    - name: term
+      type:
+        scalar: numeric
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationSummary
+  map:
+    fields:
+    - name: message
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: state
+      type:
+        scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationType
+  scalar: string
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresCluster
   map:
     fields:
@@ -176,6 +335,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresClusterSpec
   map:
     fields:
+    - name: availability
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.Availability
     - name: databases
       type:
         list:
@@ -242,6 +404,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresClusterStatus
   map:
     fields:
+    - name: availability
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.AvailabilityStatus
     - name: conditions
       type:
         list:
@@ -295,6 +460,115 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: systemIdentifier
       type:
         scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresOperation
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresOperationSpec
+    - name: status
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresOperationStatus
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresOperationSpec
+  map:
+    fields:
+    - name: clusterRef
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ClusterReference
+    - name: forcePromotion
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ForcePromotionOperation
+    - name: reinitialize
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ReinitializeOperation
+    - name: restart
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.RestartOperation
+    - name: switchover
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.SwitchoverOperation
+    - name: ttlSecondsAfterFinished
+      type:
+        scalar: numeric
+    - name: type
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationType
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.PostgresOperationStatus
+  map:
+    fields:
+    - name: clusterUID
+      type:
+        scalar: string
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: finishedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: from
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationLeader
+    - name: instances
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationInstance
+          elementRelationship: associative
+          keys:
+          - name
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: promotion
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ForcedPromotion
+    - name: requestedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: summary
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationSummary
+    - name: to
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.OperationLeader
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.QuorumStatus
+  map:
+    fields:
+    - name: members
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: mode
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ReplicationMode
+    - name: required
+      type:
+        scalar: numeric
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ReinitializeOperation
+  map:
+    fields:
+    - name: instance
+      type:
+        scalar: string
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.RejectedParameters
   map:
     fields:
@@ -307,6 +581,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: revision
       type:
         scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ReplicationMode
+  scalar: string
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Resources
   map:
     fields:
@@ -316,6 +592,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: requests
       type:
         namedType: io.k8s.api.core.v1.ResourceList
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.RestartOperation
+  map:
+    fields:
+    - name: instance
+      type:
+        scalar: string
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.RetentionPolicy
   map:
     fields:
@@ -463,6 +745,12 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     fields:
     - name: instances
+      type:
+        scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.SwitchoverOperation
+  map:
+    fields:
+    - name: to
       type:
         scalar: string
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Volume
@@ -707,6 +995,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsOperationType
   scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+  scalar: untyped
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
   map:
     fields:

@@ -7,6 +7,7 @@ package v1alpha1
 import (
 	postgresv1alpha1 "github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	resource "k8s.io/apimachinery/pkg/api/resource"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // InstanceStatusApplyConfiguration represents a declarative configuration of the InstanceStatus type for use
@@ -16,7 +17,7 @@ import (
 type InstanceStatusApplyConfiguration struct {
 	Name *string                        `json:"name,omitempty"`
 	Role *postgresv1alpha1.InstanceRole `json:"role,omitempty"`
-	// State in one word: Pending, Starting, Waiting, Bootstrapping, Cloning, Recovering, Running, Streaming, Following,
+	// State in one word: Pending, Starting, Waiting, Bootstrapping, Cloning, Rewinding, Recovering, Running, Streaming, Following,
 	// Restarting, Stopping, Failed or Unreachable. docs/reference/states.md explains each.
 	State *string `json:"state,omitempty"`
 	// Message tells why, where State alone does not.
@@ -28,6 +29,10 @@ type InstanceStatusApplyConfiguration struct {
 	Position *string `json:"position,omitempty"`
 	// LagBytes is how far a standby's flushed position is behind the primary.
 	LagBytes *int64 `json:"lagBytes,omitempty"`
+	// Restarts of the pod's container since the pod was made.
+	Restarts *int32 `json:"restarts,omitempty"`
+	// CreatedAt is when the pod was made.
+	CreatedAt *v1.Time `json:"createdAt,omitempty"`
 	// Image that the container runs, with its digest where Kubernetes tells it.
 	Image *string `json:"image,omitempty"`
 	// PendingRestart are the parameters that wait for a restart.
@@ -111,6 +116,22 @@ func (b *InstanceStatusApplyConfiguration) WithPosition(value string) *InstanceS
 // If called multiple times, the LagBytes field is set to the value of the last call.
 func (b *InstanceStatusApplyConfiguration) WithLagBytes(value int64) *InstanceStatusApplyConfiguration {
 	b.LagBytes = &value
+	return b
+}
+
+// WithRestarts sets the Restarts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Restarts field is set to the value of the last call.
+func (b *InstanceStatusApplyConfiguration) WithRestarts(value int32) *InstanceStatusApplyConfiguration {
+	b.Restarts = &value
+	return b
+}
+
+// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedAt field is set to the value of the last call.
+func (b *InstanceStatusApplyConfiguration) WithCreatedAt(value v1.Time) *InstanceStatusApplyConfiguration {
+	b.CreatedAt = &value
 	return b
 }
 

@@ -41,7 +41,9 @@ type PostgresClusterSpecApplyConfiguration struct {
 	Roles []RoleApplyConfiguration `json:"roles,omitempty"`
 	// Databases of PostgreSQL. An entry taken off the list is left alone and reported.
 	Databases []DatabaseApplyConfiguration `json:"databases,omitempty"`
-	Services  *ServicesApplyConfiguration  `json:"services,omitempty"`
+	// Availability: how many copies a commit waits for, and when a primary counts as lost.
+	Availability *AvailabilityApplyConfiguration `json:"availability,omitempty"`
+	Services     *ServicesApplyConfiguration     `json:"services,omitempty"`
 	// Metadata is added to every child object.
 	Metadata *ChildMetadataApplyConfiguration `json:"metadata,omitempty"`
 }
@@ -168,6 +170,14 @@ func (b *PostgresClusterSpecApplyConfiguration) WithDatabases(values ...*Databas
 		}
 		b.Databases = append(b.Databases, *values[i])
 	}
+	return b
+}
+
+// WithAvailability sets the Availability field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Availability field is set to the value of the last call.
+func (b *PostgresClusterSpecApplyConfiguration) WithAvailability(value *AvailabilityApplyConfiguration) *PostgresClusterSpecApplyConfiguration {
+	b.Availability = value
 	return b
 }
 

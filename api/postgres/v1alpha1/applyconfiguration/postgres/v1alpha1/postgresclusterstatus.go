@@ -15,7 +15,7 @@ import (
 type PostgresClusterStatusApplyConfiguration struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// Conditions are the only state: Ready, Available, Reconciling, Stalled, Degraded.
+	// Conditions are the only state: Ready, Available, Synchronous, Reconciling, Stalled, Degraded.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// SystemIdentifier of PostgreSQL, recorded once a system was created; from then on no other is.
 	SystemIdentifier *string `json:"systemIdentifier,omitempty"`
@@ -23,6 +23,8 @@ type PostgresClusterStatusApplyConfiguration struct {
 	Summary *SummaryApplyConfiguration `json:"summary,omitempty"`
 	// Primary is the name of the instance that leads.
 	Primary *string `json:"primary,omitempty"`
+	// Availability is who leads, by what rules, and how that came about.
+	Availability *AvailabilityStatusApplyConfiguration `json:"availability,omitempty"`
 	// Instances, each with its role and state.
 	Instances []InstanceStatusApplyConfiguration `json:"instances,omitempty"`
 	// Image that the cluster uses, and what was found in it.
@@ -85,6 +87,14 @@ func (b *PostgresClusterStatusApplyConfiguration) WithSummary(value *SummaryAppl
 // If called multiple times, the Primary field is set to the value of the last call.
 func (b *PostgresClusterStatusApplyConfiguration) WithPrimary(value string) *PostgresClusterStatusApplyConfiguration {
 	b.Primary = &value
+	return b
+}
+
+// WithAvailability sets the Availability field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Availability field is set to the value of the last call.
+func (b *PostgresClusterStatusApplyConfiguration) WithAvailability(value *AvailabilityStatusApplyConfiguration) *PostgresClusterStatusApplyConfiguration {
+	b.Availability = value
 	return b
 }
 

@@ -1,4 +1,6 @@
-package main
+// Package figures is what every benchmark writes beside what it measures: where and when it was, and a summary in a
+// page of the documentation, between two markers.
+package figures
 
 import (
 	"context"
@@ -24,13 +26,17 @@ type Where struct {
 	LoadAfter  string `json:"loadAfter"`
 }
 
-func describe(ctx context.Context) (Where, error) {
+// results leaves out the files that benchmarks write: changing them changes nothing that could be measured.
+func results() []string { return []string{"--", ".", ":!bench", ":!docs"} }
+
+// Describe the machine as it is now, and the commit that what runs on it was last changed by.
+func Describe(ctx context.Context) (Where, error) {
 	where := Where{At: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU()}
-	commit, err := output(ctx, "git", "rev-parse", "HEAD")
+	commit, err := Output(ctx, "git", append([]string{"log", "-1", "--format=%H"}, results()...)...)
 	if err != nil {
 		return where, err
 	}
-	changed, err := output(ctx, "git", "status", "--porcelain")
+	changed, err := Output(ctx, "git", append([]string{"status", "--porcelain"}, results()...)...)
 	if err != nil {
 		return where, err
 	}
@@ -44,16 +50,16 @@ func describe(ctx context.Context) (Where, error) {
 	if err != nil {
 		return where, err
 	}
-	if where.MemoryMiB, err = kibibytes(string(memory), "MemTotal:"); err != nil {
+	if where.MemoryMiB, err = Kibibytes(string(memory), "MemTotal:"); err != nil {
 		return where, err
 	}
 	where.MemoryMiB /= 1024
-	where.LoadBefore, err = load()
+	where.LoadBefore, err = Load()
 	return where, err
 }
 
-// load averages over 1, 5 and 15 minutes.
-func load() (string, error) {
+// Load averages over 1, 5 and 15 minutes.
+func Load() (string, error) {
 	content, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "", err
@@ -65,8 +71,8 @@ func load() (string, error) {
 	return strings.Join(fields[:3], " "), nil
 }
 
-// kibibytes of a line such as "VmRSS:  1234 kB".
-func kibibytes(text, name string) (int, error) {
+// Kibibytes of a line such as "VmRSS:  1234 kB".
+func Kibibytes(text, name string) (int, error) {
 	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(line, name); ok {
 			var n int
@@ -79,7 +85,8 @@ func kibibytes(text, name string) (int, error) {
 	return 0, fmt.Errorf("there is no line %s", name)
 }
 
-func output(ctx context.Context, name string, args ...string) (string, error) {
+// Output of a program.
+func Output(ctx context.Context, name string, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, name, args...).Output()
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)

@@ -1,0 +1,100 @@
+package contact
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/pki"
+)
+
+// operatorCertificate lives for a day, and is made anew after half of it: it is in memory only.
+const operatorCertificate = 24 * time.Hour
+
+// Connections to instances of all clusters. The zero value is ready to use, by several controllers at the same time.
+type Connections struct {
+	mutex    sync.Mutex
+	clusters map[types.NamespacedName]*clusterConnections
+}
+
+// Dial finds the client of an instance, by its name and address.
+type Dial func(name, ip string) *instanceapi.Client
+
+type clusterConnections struct {
+	// authority and trust by which the clients were made.
+	authority, trust string
+	leaf             pki.Leaf
+	clients          map[string]connection
+}
+
+type connection struct {
+	address string
+	client  *instanceapi.Client
+}
+
+var errNoAuthority = errors.New("the peer authority is not made yet")
+
+// Of a cluster, made with its present peer authority.
+func (c *Connections) Of(cluster types.NamespacedName, peer pki.State, now time.Time) (Dial, error) {
+	if !peer.Current.Exists() || !peer.Current.CanSign() {
+		return nil, errNoAuthority
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.clusters == nil {
+		c.clusters = map[types.NamespacedName]*clusterConnections{}
+	}
+	present := c.clusters[cluster]
+	signer, trust := peer.Current, string(peer.BundlePEM())
+	if present == nil || present.authority != signer.Fingerprint() || present.trust != trust ||
+		now.After(present.leaf.Certificate.NotAfter.Add(-operatorCertificate/2)) {
+		leaf, err := signer.Issue(now, rand.Reader, pki.OperatorRequest(operatorCertificate))
+		if err != nil {
+			return nil, fmt.Errorf("the operator's own certificate: %w", err)
+		}
+		present.close()
+		present = &clusterConnections{authority: signer.Fingerprint(), trust: trust, leaf: leaf, clients: map[string]connection{}}
+		c.clusters[cluster] = present
+	}
+	bundle := peer.Bundle()
+	return func(name, ip string) *instanceapi.Client {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		address := net.JoinHostPort(ip, strconv.Itoa(naming.PortAPI))
+		if known, ok := present.clients[name]; ok {
+			if known.address == address {
+				return known.client
+			}
+			known.client.Close()
+		}
+		host := naming.InstanceHost(cluster.Name, cluster.Namespace, name)
+		made := connection{address, instanceapi.NewClient(address, pki.ClientConfig(present.leaf, bundle, host))}
+		present.clients[name] = made
+		return made.client
+	}, nil
+}
+
+// Forget what is kept in memory of a cluster that is gone.
+func (c *Connections) Forget(cluster types.NamespacedName) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.clusters[cluster].close()
+	delete(c.clusters, cluster)
+}
+
+func (c *clusterConnections) close() {
+	if c == nil {
+		return
+	}
+	for _, connection := range c.clients {
+		connection.client.Close()
+	}
+}

@@ -1,0 +1,144 @@
+package postgresoperation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/desired"
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/pki"
+)
+
+// +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters,verbs=get
+// +kubebuilder:rbac:groups="",resources=pods;secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get
+
+// observe all that a step is decided from. What a refusal may hang on is read from the API server.
+func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOperation) (facts, *v1alpha1.PostgresCluster, error) {
+	f := facts{spec: operation.Spec, status: operation.Status, now: r.Now()}
+	key := client.ObjectKey{Namespace: operation.Namespace, Name: operation.Spec.ClusterRef.Name}
+	cluster := &v1alpha1.PostgresCluster{}
+	err := r.Live.Get(ctx, key, cluster)
+	if apierrors.IsNotFound(err) || (err == nil && !cluster.DeletionTimestamp.IsZero()) {
+		return f, nil, nil
+	}
+	if err != nil {
+		return f, nil, fmt.Errorf("cluster %s: %w", key.Name, err)
+	}
+	pods, err := r.pods(ctx, cluster)
+	if err != nil {
+		return f, nil, err
+	}
+	if f.record, err = r.lease(ctx, cluster); err != nil {
+		return f, nil, err
+	}
+	dial, err := r.dial(ctx, cluster)
+	f.instances = contact.Ask(ctx, pods, dial, err)
+	f.cluster = clusterOf(cluster, pods)
+	f.rival, err = r.rival(ctx, operation)
+	return f, cluster, err
+}
+
+func clusterOf(cluster *v1alpha1.PostgresCluster, pods map[string]*corev1.Pod) *clusterFacts {
+	found := &clusterFacts{uid: string(cluster.UID), wanted: 3, durability: v1alpha1.DurabilityRequired}
+	if cluster.Spec.Instances != nil {
+		found.wanted = int(*cluster.Spec.Instances)
+	}
+	if status := cluster.Status.Availability; status != nil {
+		found.durability, found.term = status.Effective.Durability, status.Term
+	}
+	names := map[string]bool{}
+	for name := range pods {
+		names[name] = true
+	}
+	for i := range cluster.Status.Instances {
+		names[cluster.Status.Instances[i].Name] = true
+	}
+	found.names = slices.Sorted(maps.Keys(names))
+	return found
+}
+
+func (r *Reconciler) pods(ctx context.Context, cluster *v1alpha1.PostgresCluster) (map[string]*corev1.Pod, error) {
+	var list corev1.PodList
+	err := r.Client.List(ctx, &list, client.InNamespace(cluster.Namespace),
+		client.MatchingLabels{naming.LabelCluster: cluster.Name, naming.LabelComponent: desired.ComponentInstance})
+	if err != nil {
+		return nil, fmt.Errorf("pods: %w", err)
+	}
+	pods := map[string]*corev1.Pod{}
+	for i := range list.Items {
+		if pod := &list.Items[i]; metav1.IsControlledBy(pod, cluster) {
+			pods[pod.Name] = pod
+		}
+	}
+	return pods, nil
+}
+
+// lease as far as it counts: the zero Record where it is not the cluster's, is missing, or was edited by hand.
+func (r *Reconciler) lease(ctx context.Context, cluster *v1alpha1.PostgresCluster) (election.Record, error) {
+	lease := &coordinationv1.Lease{}
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: cluster.Namespace, Name: naming.Lease(cluster.Name)}, lease)
+	if client.IgnoreNotFound(err) != nil {
+		return election.Record{}, fmt.Errorf("lease: %w", err)
+	}
+	if err != nil || !metav1.IsControlledBy(lease, cluster) {
+		return election.Record{}, nil
+	}
+	record, invalid := election.Decode(contact.Fields(lease))
+	if invalid != nil {
+		return election.Record{}, nil
+	}
+	return record, nil
+}
+
+func (r *Reconciler) dial(ctx context.Context, cluster *v1alpha1.PostgresCluster) (contact.Dial, error) {
+	secret := &corev1.Secret{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: cluster.Namespace, Name: naming.PeerCA(cluster.Name)}, secret); err != nil {
+		return nil, fmt.Errorf("the peer authority: %w", err)
+	}
+	if !metav1.IsControlledBy(secret, cluster) {
+		return nil, fmt.Errorf("the Secret %s is not the cluster's", secret.Name)
+	}
+	state, err := pki.ParseAuthorityData(secret.Data)
+	if err != nil {
+		return nil, fmt.Errorf("the peer authority: %w", err)
+	}
+	return r.Connections.Of(client.ObjectKeyFromObject(cluster), state, r.Now())
+}
+
+// rival is another operation on the same cluster that has not ended, and that runs or was asked for before this one.
+func (r *Reconciler) rival(ctx context.Context, operation *v1alpha1.PostgresOperation) (string, error) {
+	var all v1alpha1.PostgresOperationList
+	if err := r.Live.List(ctx, &all, client.InNamespace(operation.Namespace)); err != nil {
+		return "", fmt.Errorf("operations: %w", err)
+	}
+	for i := range all.Items {
+		other := &all.Items[i]
+		if other.UID == operation.UID || other.Spec.ClusterRef.Name != operation.Spec.ClusterRef.Name || other.Status.FinishedAt != nil || !other.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if other.Status.StartedAt != nil || before(other, operation) {
+			return other.Name, nil
+		}
+	}
+	return "", nil
+}
+
+// before is the order in which operations were asked for; of the same second, that of their names.
+func before(a, b *v1alpha1.PostgresOperation) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
+}

@@ -1,0 +1,64 @@
+package instance
+
+import (
+	"context"
+
+	"github.com/timonier-io/timonier/internal/election"
+)
+
+// openDoor lets clients in. A primary has Timonier's own roles and the members' slots before.
+func (m *Manager) openDoor(ctx context.Context) (done bool, err error) {
+	p := &m.process
+	if p.primary && m.lease.record.Quorum.Mode == election.ModeAsynchronous && !p.renewed {
+		// Nobody else is asked in this mode: the Lease has to say so itself, since the server started.
+		return false, m.writeRecord(m.renewal())
+	}
+	if p.primary && !p.roles {
+		// Slots first: once the role exists, clones come.
+		if err := m.keepSlots(ctx); err != nil {
+			return false, err
+		}
+		if err := m.sql.EnsureOwnRoles(ctx); err != nil {
+			return false, err
+		}
+		p.roles = true
+	}
+	if inForce, err := m.setDoor(ctx, true); err != nil || !inForce {
+		return false, err
+	}
+	p.open = true
+	go m.openMetrics()
+	if p.primary {
+		m.leading.openedAt = m.turnTime()
+		m.log.Info("open for clients", "term", m.lease.record.Term, "timeline", p.observation.Timeline, "position", p.observation.Inserted.String())
+	}
+	return true, nil
+}
+
+// closeDoor keeps clients out, and ends those that are in: sessions of a standby would go on over a promotion, then able to write. One that is still
+// authenticating is in the list of processes only.
+func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
+	if inForce, err := m.setDoor(ctx, false); err != nil || !inForce {
+		return false, err
+	}
+	sessions, err := m.sql.ClientSessions(ctx)
+	if err != nil {
+		return false, err
+	}
+	if sessions > 0 {
+		return false, m.sql.TerminateClients(ctx)
+	}
+	m.process.open = false
+	return true, nil
+}
+
+// setDoor writes pg_hba.conf and tells whether that is in force.
+func (m *Manager) setDoor(ctx context.Context, open bool) (inForce bool, err error) {
+	p := &m.process
+	p.door = open
+	if err := m.syncFiles(); err != nil {
+		return false, err
+	}
+	loaded, err := m.sql.LoadedAt(ctx)
+	return err == nil && !loaded.Before(p.filesAt), err
+}

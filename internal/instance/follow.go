@@ -1,0 +1,107 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+)
+
+// following is what a follower keeps about its leader.
+type following struct {
+	// settled: it runs attached, so the watch of the Lease tells enough.
+	settled bool
+	// waiting is since when it has not streamed though its leader serves, and restarted that its server was for that.
+	waiting   time.Time
+	restarted bool
+	// clones are the times at which it was cloned again because it could not follow.
+	clones []time.Time
+	// gaveUp: it was cloned again in vain, and is not for a while.
+	gaveUp bool
+	// diverged: it was stopped to be rewound.
+	diverged bool
+	// refused is why the data is to be cloned again although it is whole; "" for no.
+	refused string
+	dutyAt  time.Time
+	floorAt time.Time
+}
+
+// How long a follower that its leader refuses is given, and how often it may then be cloned again.
+const (
+	refusedPatience = 10 * time.Second
+	clonesPerHour   = 3
+)
+
+// renew forgets what concerned the former leader.
+func (f *following) renew() { f.restarted, f.waiting = false, time.Time{} }
+
+// followPatience is how long a follower may not stream from a leader that serves before its server is restarted: its startup process may
+// have settled on a dead leader's timeline.
+const followPatience = time.Second
+
+// seeThatItStreams restarts a server that does not stream though its leader is there, and clones again where the leader keeps refusing.
+func (m *Manager) seeThatItStreams(ctx context.Context) error {
+	f, p := &m.following, &m.process
+	if p.observation.Streaming {
+		f.gaveUp = false
+		f.renew()
+		m.fatal.followed()
+		return nil
+	}
+	leader, heard := m.peers.Beat(m.lease.record.Holder)
+	switch {
+	case !heard || !leader.Leads || leader.Broken:
+		f.waiting = time.Time{}
+	case f.waiting.IsZero():
+		f.waiting = time.Now()
+	}
+	if !f.waiting.IsZero() && !f.restarted && time.Since(f.waiting) > followPatience && p.observation.Exhausted {
+		f.restarted = true
+		m.log.Warn("it does not stream though its leader serves; restarting postgres", "leader", leader.Instance)
+		return m.stop(supervisor.Fast)
+	}
+	since, why := m.fatal.unfollowed()
+	if since.IsZero() || time.Since(since) < refusedPatience || time.Since(p.postmaster.StartedAt) < refusedPatience {
+		return nil
+	}
+	if allowed, whyNot := m.mayDiscard(ctx, m.lease.record); !allowed {
+		return fmt.Errorf("it cannot follow (%s): %s", why, whyNot)
+	}
+	if !m.cloneAgain(why) {
+		return fmt.Errorf("it cannot follow (%s) and was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)
+	}
+	return m.stop(supervisor.Immediate)
+}
+
+// cloneAgain notes that this copy is of no use, unless it was cloned in vain too often.
+func (m *Manager) cloneAgain(why string) bool {
+	f := &m.following
+	hourAgo := time.Now().Add(-time.Hour)
+	for len(f.clones) > 0 && f.clones[0].Before(hourAgo) {
+		f.clones = f.clones[1:]
+	}
+	if f.gaveUp = len(f.clones) >= clonesPerHour; f.gaveUp {
+		return false
+	}
+	f.clones = append(f.clones, time.Now())
+	f.refused = why
+	return true
+}
+
+// unfollowable tells whether a message of the log means that this standby can never follow the leader as it is.
+func unfollowable(message string) bool {
+	for _, part := range []string{
+		"has already been removed",
+		"before current recovery point",
+		"is not in this server's history",
+		"can no longer get changes from replication slot",
+		"incorrect prev-link",
+	} {
+		if strings.Contains(message, part) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/server"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/instance/volumes"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+// The gate is the service file, in which every walreceiver finds the leader when it connects. It needs nobody's cooperation:
+// without the file none can connect, whatever the startup process is doing.
+
+// attach opens the gate towards the holder.
+func (m *Manager) attach(record election.Record) error {
+	name := server.ApplicationName(m.options.Instance, m.contents.Identity.Incarnation, record.Term)
+	content, err := postgres.ServiceFile("leader", m.leaderConnection(record.Address, name)...)
+	if err != nil {
+		return err
+	}
+	if err := volumes.WriteFile(m.options.serviceFile(), []byte(content), 0o600); err != nil {
+		return fmt.Errorf("writing the service file: %w", err)
+	}
+	p := &m.process
+	p.attached, p.attachedTo, p.attachedTerm, p.attachedAddress, p.replayedTimeline = true, record.Holder, record.Term, record.Address, 0
+	m.log.Info("following", "leader", record.Holder, "address", record.Address, "term", record.Term)
+	return nil
+}
+
+// detach closes the gate, and ends the walreceiver that runs. done: none does, and none can connect. pg_terminate_backend refuses walreceivers.
+func (m *Manager) detach() (done bool, err error) {
+	if err := os.Remove(m.options.serviceFile()); err != nil && !os.IsNotExist(err) {
+		return false, fmt.Errorf("removing the service file: %w", err)
+	}
+	p := &m.process
+	was := p.attached
+	if was {
+		m.log.Info("detached", "from", p.attachedTo)
+	}
+	p.attached, p.attachedTo, p.attachedTerm, p.streamedTerm = false, "", 0, 0
+	switch {
+	case !p.running():
+		return true, nil
+	case p.observation == nil && was:
+		return false, m.stop(supervisor.Immediate) // it cannot be asked for its walreceiver
+	case p.observation == nil:
+		return true, nil
+	}
+	m.endReceiver()
+	return p.observation.Receiver == 0, nil
+}
+
+// endReceiver ends the walreceiver, if there is one.
+func (m *Manager) endReceiver() {
+	if o := m.process.observation; o != nil && o.Receiver > 0 {
+		_ = syscall.Kill(o.Receiver, syscall.SIGTERM) // gone already: as wanted
+	}
+}
+
+// observeReplay finds out what a detached standby that has come to its end has replayed last, and helps one that cannot: queries of
+// clients must not keep an election waiting.
+func (m *Manager) observeReplay(ctx context.Context) error {
+	p := &m.process
+	o := p.observation
+	if o == nil || !o.InRecovery || p.attached || o.Receiver != 0 || p.promoting {
+		p.replayedTimeline = 0
+		return nil
+	}
+	if o.Blocked && m.member().Promise >= m.lastRecord().Revision {
+		m.log.Info("ending clients' sessions that keep replay waiting")
+		return m.sql.TerminateClients(ctx)
+	}
+	if !o.Exhausted || p.replayedTimeline != 0 {
+		return nil
+	}
+	timeline, err := m.sql.ReplayedTimeline(ctx)
+	p.replayedTimeline = timeline
+	return err
+}

@@ -1,0 +1,87 @@
+package instance
+
+import (
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/peers"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+// downAfter is how long a restart of postgres in place, that was asked for, may take before the others are told that it is down.
+const downAfter = 10 * time.Second
+
+// toldBeat is what the others are told, and a channel that is closed once that has changed.
+type toldBeat struct {
+	beat    instanceapi.Heartbeat
+	changed chan struct{}
+}
+
+// Heartbeat is what the others are told now.
+func (m *Manager) Heartbeat() (instanceapi.Heartbeat, <-chan struct{}) {
+	told := m.beat.Load()
+	return told.beat, told.changed
+}
+
+// publishHeartbeat tells the others what the loop knows now, at once where it is news.
+func (m *Manager) publishHeartbeat() {
+	p, record := &m.process, m.lastRecord()
+	identity := &m.contents.Identity
+	holds := record.Holder == m.options.Instance && record.HolderIncarnation == identity.Incarnation
+	restarting := p.restarting && time.Since(p.restartAsked) < downAfter
+	beat := instanceapi.Heartbeat{
+		Instance: m.options.Instance, Incarnation: identity.Incarnation,
+		Leads: holds && p.primary && p.observation != nil,
+		Down:  record.Holder == m.options.Instance && !p.running() && !restarting && m.handing == nil && m.job == nil,
+	}
+	if m.handing != nil {
+		beat.HandsOver = m.handing.to
+	}
+	if leader, heard := m.peers.Beat(record.Holder); heard && leader.HandsOver == m.options.Instance && p.observation != nil && p.streamedTerm == record.Term {
+		beat.Replayed, beat.Term = p.observation.Replayed.String(), record.Term
+	}
+	if o := p.observation; o != nil {
+		beat.CheckpointTimeline = o.ControlTimeline
+		beat.Eligible = o.InRecovery && o.Streaming
+	}
+	if vote, votes := m.vote(); votes {
+		beat.Vote = &vote
+	}
+	if told := m.beat.Load(); told == nil || !told.beat.Equal(beat) {
+		m.beat.Store(&toldBeat{beat, make(chan struct{})})
+		if told != nil {
+			close(told.changed)
+		}
+	}
+}
+
+// vote that this instance has cast, for as long as it has not read a newer revision than the one it voted for.
+func (m *Manager) vote() (instanceapi.Vote, bool) {
+	member := m.member()
+	vote, votes := member.Vote()
+	if !votes || member.Promise < m.lastRecord().Revision {
+		return instanceapi.Vote{}, false
+	}
+	return instanceapi.Vote{
+		Revision: vote.Revision, Term: vote.Position.Term, Position: vote.Position.At.String(), ToReplay: vote.ToReplay,
+	}, true
+}
+
+// fresh tells that a peer is heard now.
+func (m *Manager) fresh(beat peers.Beat) bool {
+	return !beat.Broken && time.Since(beat.At) < m.failureDetection()
+}
+
+// eligible tells whether another member says that it could lead.
+func (m *Manager) eligible() bool {
+	record := m.lastRecord()
+	if record.Quorum.Mode != election.ModeQuorum {
+		return false
+	}
+	for name, beat := range m.peers.Beats() {
+		if record.Quorum.Members[beat.Incarnation] == name && m.fresh(beat) && beat.Eligible {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,30 @@
+package instance
+
+import (
+	"time"
+
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+)
+
+// stalledAfter is how long a write of a byte may take before this instance counts as unable to lead. A disk that is busy takes seconds,
+// as with a burst of fsync; a stalled volume takes for ever. probeEvery is how often a leader tries.
+const (
+	stalledAfter = 7 * time.Second
+	probeEvery   = time.Second
+)
+
+// noticeStall gives the Lease up where this leader's volumes take no writes any more. Its server is killed, for it would not even stop. What
+// is needed for that does not write: it is all in memory.
+func (m *Manager) noticeStall() {
+	p := &m.process
+	waits := m.writes.Waits(time.Now())
+	if waits < stalledAfter || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
+		return
+	}
+	m.leaving = "a write to its volumes has not come back for " + stalledAfter.String() + ", and another instance can lead at once"
+	m.log.Error("the volumes take no writes; giving the Lease up", "waitsMilliseconds", waits.Milliseconds())
+	m.publisher.Publish(nil)
+	if err := m.stop(supervisor.Kill); err != nil {
+		m.log.Error("postgres cannot be killed", "error", err.Error())
+	}
+}

@@ -1,0 +1,150 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+)
+
+// carryOut does the one thing that a step says. done tells that something was done, so that the next step may be taken at once; a
+// step that is not done yet is said again by the next turn.
+func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, err error) {
+	switch {
+	case m.process.stopping() && (m.handing == nil || !m.handing.asked):
+		return false, m.pressOn()
+	case m.ending && (step.Verb == election.StartStandby || step.Verb == election.StartPrimary):
+		m.handing = nil
+		return false, nil
+	}
+	switch step.Verb {
+	case election.Rest, election.Wait:
+		return false, nil
+	case election.Initialise:
+		return false, m.initialise(ctx)
+	case election.Finish:
+		return true, m.finish()
+	case election.Clone:
+		return false, m.clone(ctx)
+	case election.Rewind:
+		return false, m.rewind()
+	case election.ReadLease:
+		m.askLease()
+		return false, nil
+	case election.WriteLease:
+		return false, m.writeRecord(m.completed(step))
+	case election.MakePromise:
+		return true, m.makePromise(step.Revision)
+	case election.Stop:
+		return true, m.stopAtOnce(step)
+	case election.StartStandby:
+		return m.startServer(ctx, true)
+	case election.StartPrimary:
+		return m.startServer(ctx, false)
+	case election.Attach:
+		return true, m.attach(m.lease.record)
+	case election.Detach:
+		return m.detach()
+	case election.Tell:
+		return true, m.tellQuorum(step.Quorum, step.Term)
+	default:
+		if m.process.observation == nil {
+			return false, nil // what is left needs a server that answers
+		}
+		return m.carryOutInServer(ctx, step.Verb)
+	}
+}
+
+func (m *Manager) carryOutInServer(ctx context.Context, verb election.Verb) (done bool, err error) {
+	switch verb {
+	case election.CloseDoor:
+		return m.closeDoor(ctx)
+	case election.OpenDoor:
+		return m.openDoor(ctx)
+	case election.EndRecovery:
+		return m.endRecovery(ctx)
+	case election.Checkpoint:
+		return m.checkpointed(ctx)
+	case election.MakeEffective:
+		return m.makeEffective(ctx)
+	case election.StopForHandover:
+		return m.stopForHandover(ctx)
+	default:
+		return false, fmt.Errorf("no such verb: %q", verb)
+	}
+}
+
+// startServer on what is on disk: a standby without a walreceiver, or a primary without clients.
+func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err error) {
+	if why := m.useless(); why != "" && m.following.refused == "" && !m.cloneAgain(why) {
+		return false, fmt.Errorf("%s, and this copy was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)
+	}
+	if m.following.refused != "" {
+		return false, m.clone(ctx)
+	}
+	if record := m.lease.record; m.following.diverged && standby && record.Holder != "" && record.Holder != m.options.Instance {
+		return false, m.rewind()
+	}
+	if ready, err := m.readyToStart(ctx); err != nil || !ready {
+		return false, err
+	}
+	if err := m.prepareFiles(standby, false); err != nil {
+		return false, err
+	}
+	if err := m.removePlaceholders(); err != nil {
+		return false, err
+	}
+	if _, err := m.detach(); err != nil {
+		return false, err
+	}
+	return true, m.start(!standby)
+}
+
+// stopAtOnce ends the server without waiting for anybody. A standby is stopped with a checkpoint, which waits for nobody either, unless it does
+// not come to an end.
+func (m *Manager) stopAtOnce(step election.Step) error {
+	m.log.Warn("stopping postgres at once", "rule", step.Rule, "why", joined(step.Message, m.leaving))
+	m.publisher.Publish(nil)
+	if !m.process.primary {
+		return m.stop(supervisor.Fast)
+	}
+	return m.stop(supervisor.Immediate)
+}
+
+// makePromise writes the vote down before anybody is told of it.
+func (m *Manager) makePromise(revision int64) error {
+	identity := &m.contents.Identity
+	identity.Promise = revision
+	m.options.Step("promise: begin")
+	if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
+		identity.Promise = 0 // what may be on disk binds after a restart; until then nobody was told
+		return err
+	}
+	m.log.Info("voting", "revision", revision, "cause", m.doubt.cause, "position", m.reaches().String())
+	return nil
+}
+
+// completed is the record of a step with what only its writer knows.
+func (m *Manager) completed(step election.Step) election.Record {
+	before, record := m.lastRecord(), m.addressed(step.Record)
+	if record.Term == before.Term || record.Holder != m.options.Instance {
+		return record
+	}
+	record.History = record.History[max(0, len(record.History)-historyKept):]
+	if before.Holder == m.options.Instance && before.LastFailover != nil {
+		return record // the same leader, under another number
+	}
+	cause, from := m.doubt.cause, before.Holder
+	if from == "" {
+		cause, from = election.CauseReleased, before.Quorum.Members[before.HolderIncarnation]
+	}
+	if before.Handover == m.options.Instance {
+		cause = election.CauseHandover
+	}
+	record.LastFailover = &election.Failover{
+		From: from, To: record.Holder, Cause: cause, SuspectedAt: m.doubt.since.UTC().Truncate(time.Millisecond),
+	}
+	return record
+}

@@ -1,0 +1,164 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/api"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
+)
+
+const (
+	// handoverPatience is how long a handover may take before the leader starts again as one, clients waiting.
+	handoverPatience = 10 * time.Second
+	// handoverLag is how far behind a successor may be for a handover to be begun: it is to be over in a second.
+	handoverLag = 16 << 20
+)
+
+// handingOver is a handover that is under way.
+type handingOver struct {
+	to    string
+	until time.Time
+	// checkpointed: a checkpoint was made, so that the one of the stop is short.
+	checkpointed bool
+	// asked: the server was told to stop.
+	asked bool
+}
+
+// Switchover hands the Lease over to another member, of its choice or of this leader's.
+func (m *Manager) Switchover(ctx context.Context, request instanceapi.SwitchoverRequest) (instanceapi.Status, error) {
+	err := m.do(ctx, func() error {
+		if !m.process.primary || m.leading.record == nil || m.process.observation == nil {
+			return api.NotLeader(m.options.Instance)
+		}
+		return m.beginHandover(request.To)
+	})
+	return m.Status(), err
+}
+
+// beginHandover to this instance, or to the one that is nearest; refused where it could not be done at once, and without a loss.
+func (m *Manager) beginHandover(to string) error {
+	if m.handing != nil {
+		return api.Busy("a handover to " + m.handing.to + " is under way")
+	}
+	candidates := m.successors()
+	if to == "" {
+		for name, lag := range candidates {
+			if best, known := candidates[to]; lag <= handoverLag && (!known || lag < best) {
+				to = name
+			}
+		}
+		if to == "" {
+			return conflict("NobodyEligible", "no member follows closely enough to lead; see status.instances")
+		}
+	}
+	lag, member := candidates[to]
+	switch {
+	case to == m.options.Instance:
+		return conflict("AlreadyLeader", to+" leads already")
+	case !member:
+		return conflict("NotMember", to+" is no member that streams, so it may lack what was acknowledged; wait until it streams")
+	case lag > handoverLag:
+		return conflict("Lagging", fmt.Sprintf("%s is %d bytes behind; wait until it has caught up", to, lag))
+	}
+	m.handing = &handingOver{to: to, until: time.Now().Add(handoverPatience)}
+	m.log.Info("handing over", "to", to, "term", m.lease.record.Term)
+	return nil
+}
+
+// terminate begins to end this program. A leader hands over first: nobody has to miss it then.
+func (m *Manager) terminate() {
+	m.ending = true
+	if !m.process.primary || m.leading.record == nil || m.process.observation == nil {
+		return
+	}
+	if err := m.beginHandover(""); err != nil {
+		m.log.Info("stopping without a handover", "why", err.Error())
+	}
+}
+
+// mayEnd tells that nothing is left to be done before the end.
+func (m *Manager) mayEnd() bool { return m.ending && m.handing == nil }
+
+// successors are the members that stream and are heard, with how many bytes they are behind.
+func (m *Manager) successors() map[string]int64 {
+	candidates := map[string]int64{}
+	record := m.lastRecord()
+	for _, replica := range m.process.observation.Replicas {
+		beat, heard := m.peers.Beat(replica.Instance)
+		if record.Quorum.Members[replica.Incarnation] == replica.Instance && replica.Streaming() && heard && m.fresh(beat) {
+			candidates[replica.Instance] = m.process.observation.Flushed.Sub(replica.Replayed)
+		}
+	}
+	return candidates
+}
+
+// handsOver is the instance that the Lease is to be passed to, "" for none, or where it took too long.
+func (m *Manager) handsOver() string {
+	if m.handing == nil {
+		return ""
+	}
+	if beat, _ := m.peers.Beat(m.handing.to); beat.Broken || time.Now().After(m.handing.until) {
+		m.log.Warn("the handover is given up", "to", m.handing.to, "gone", beat.Broken)
+		m.handing = nil
+		return ""
+	}
+	return m.handing.to
+}
+
+// stopForHandover stops the server in the way that sends its last record to the standbys.
+func (m *Manager) stopForHandover(ctx context.Context) (done bool, err error) {
+	h := m.handing
+	if h == nil {
+		return false, nil
+	}
+	if !h.checkpointed {
+		if h.checkpointed, err = m.checkpointed(ctx); err != nil || !h.checkpointed {
+			return false, err
+		}
+	}
+	h.asked = true
+	m.log.Info("stopping postgres to hand over", "to", h.to)
+	return false, m.stop(supervisor.Fast)
+}
+
+// observeHandover looks whether the server that was stopped has written its last record, and who has that.
+func (m *Manager) observeHandover(ctx context.Context) error {
+	m.process.shutDown = false
+	if m.handing == nil || !m.handing.asked {
+		return nil
+	}
+	control, err := m.programs.ControlData(ctx, m.options.Volumes.PGData())
+	if err != nil {
+		return err
+	}
+	m.process.shutDown = control.CleanlyShutDown()
+	m.process.shutDownAt = control.CheckpointLocation
+	return nil
+}
+
+// holds is how far members say that they have replayed.
+func (m *Manager) holds() map[string]election.Position {
+	holds := map[string]election.Position{}
+	for _, beat := range m.peers.Beats() {
+		if at, err := postgres.ParseLSN(beat.Replayed); err == nil && beat.Term != 0 {
+			holds[beat.Incarnation] = election.Position{Term: beat.Term, At: at}
+		}
+	}
+	return holds
+}
+
+// lastRecordEnds is where the WAL of a server that was shut down ends: the shutdown checkpoint is its last record, so whoever has replayed
+// beyond the beginning of that has replayed all of it, and says where it ends. 0, which nobody holds, while nobody has.
+func (m *Manager) lastRecordEnds(holds map[string]election.Position) postgres.LSN {
+	for _, position := range holds {
+		if position.Term == m.lease.record.Term && position.At > m.process.shutDownAt {
+			return position.At
+		}
+	}
+	return 0
+}

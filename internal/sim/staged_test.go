@@ -1,0 +1,147 @@
+//go:build sim
+
+package sim
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/timonier-io/timonier/internal/election"
+)
+
+// Losses that take so much in a row that chance would need too long: most of it is staged, and only the rest is left to the seed.
+func TestTheSimulatorFindsTheLossInWhatIsStaged(t *testing.T) {
+	reopens := protocol()
+	reopens.Next = func(m election.Member) election.Step {
+		if m.Lease.Holder == m.Self && m.Promise >= m.Lease.Revision && m.HandOver == "" {
+			m.Promise, m.Settled = 0, true
+		}
+		return election.NextStep(m)
+	}
+	anyTerm := protocol()
+	anyTerm.CountsAnyTerm = true
+	for name, tc := range map[string]struct {
+		broken Rules
+		stage  func(t *testing.T, w *World) bool
+		nodes  int
+	}{
+		"reopened_after_passing":  {reopens, passedLate, 3},
+		"ack_counted_in_any_term": {anyTerm, leadsAgain, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lost := 0
+			for seed := range uint64(20) {
+				if w := quietBy(t, seed, tc.nodes, protocol()); tc.stage(t, w) && w.violation != "" {
+					t.Fatalf("seed %d: %s", seed, w.violation)
+				}
+				if w := quietBy(t, seed, tc.nodes, tc.broken); tc.stage(t, w) && w.violation != "" {
+					lost++
+				}
+			}
+			if lost == 0 {
+				t.Error("nothing is lost with any seed")
+			}
+		})
+	}
+}
+
+// happens before too long.
+func happens(w *World, reached func() bool) bool {
+	for range steps {
+		if reached() {
+			return true
+		}
+		if w.Step(); w.violation != "" {
+			return false
+		}
+	}
+	return false
+}
+
+// passedLate: the update by which a leader passes the Lease on is under way for long. It gives the handover up, and what it writes until the update lands
+// does not reach the one that was named.
+func passedLate(t *testing.T, w *World) bool {
+	t.Helper()
+	w.wishes = content
+	leader, named := w.leader(), w.nodes[2]
+	if leader == named {
+		return false
+	}
+	for _, nd := range w.nodes {
+		nd.apiCut = nd != leader // these vote for nothing meanwhile
+	}
+	leader.handOver = named.name
+	if !happens(w, func() bool { return leader.promise >= leader.lease.Revision }) {
+		return false
+	}
+	leader.apiCut = true
+	if !happens(w, func() bool { return len(w.api.pending) > 0 }) {
+		return false
+	}
+	passing := w.api.pending
+	w.api.Forget()
+	leader.handOver = ""
+	w.cut[[2]*node{leader, named}] = true
+	named.apiCut = true
+	leader.apiCut = false
+	acknowledged := w.writesOn()
+	happens(w, func() bool { return acknowledged() })
+	w.api.pending = passing
+	w.api.Land(first)
+	clear(w.cut)
+	for _, nd := range w.nodes {
+		nd.apiCut = nd == leader
+	}
+	happens(w, func() bool { return w.leader() == named && named.server.Open && !named.server.Recovery })
+	return true
+}
+
+// leadsAgain: a standby that is cut off from the API has more than the leader of its term ever got acknowledged. That leader is replaced, rewound,
+// and leads again; the standby still connects to it, by what it read in the first term. What it has flushed says nothing of a later one.
+func leadsAgain(t *testing.T, w *World) bool {
+	t.Helper()
+	w.wishes = content
+	former, stale := w.leader(), w.nodes[2]
+	if former == stale {
+		return false
+	}
+	former.apiCut, stale.apiCut = true, true
+	for _, nd := range w.nodes {
+		w.cut[[2]*node{former, nd}], w.cut[[2]*node{nd, former}] = nd != stale && nd != former, nd != former
+	}
+	for range 500 {
+		w.write(former)
+		w.stream(stale)
+	}
+	if !happens(w, func() bool { return w.leader() != former && w.leader() != nil && w.leader().server.Open }) {
+		return false
+	}
+	clear(w.cut)
+	former.apiCut = false
+	again := happens(w, func() bool {
+		leader, follows := w.leader(), former.server != nil && former.server.Receiver != nil && former.server.Consistent()
+		if leader != nil && leader != former && leader.server != nil && !leader.data.ShutDown {
+			leader.handOver = ""
+			if follows && former.end()+3 > leader.end() {
+				leader.handOver = former.name
+			}
+		} else if leader != nil && w.chance(1) {
+			leader.handOver = "" // it took too long
+		}
+		return leader == former && former.server != nil && former.server.Open && !former.server.Recovery
+	})
+	if !again || former.end() >= stale.end() || stale.followsTerm != 1 {
+		return false
+	}
+	connected := func() bool {
+		return slices.ContainsFunc(former.server.senders, func(s *Sender) bool { return s.Slot == stale.incarnation })
+	}
+	if !happens(w, connected) {
+		return false
+	}
+	for _, nd := range w.nodes[3:] {
+		w.cut[[2]*node{former, nd}], nd.apiCut = true, true
+	}
+	happens(w, func() bool { return false })
+	return true
+}

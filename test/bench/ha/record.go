@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/timonier-io/timonier/test/bench/figures"
+	"github.com/timonier-io/timonier/test/faults"
+)
+
+// Run is one fault that was measured once.
+type Run struct {
+	faults.Result
+	// Where has the commit, and the machine with its load before and after.
+	figures.Where
+}
+
+// Record is what bench/ha.json holds: every run, the oldest first.
+type Record struct {
+	Runs []Run `json:"runs"`
+}
+
+// read the record; an empty one where there is no file yet.
+func read(file string) (Record, error) {
+	var record Record
+	content, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return record, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(content, &record)
+	}
+	return record, err
+}
+
+// write all of it, or nothing.
+func (r Record) write(file string) error {
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".new", append(content, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
+
+// of are the runs of a fault at a commit that are worth a figure: those of a changed checkout count as little as those
+// in which something else went wrong.
+func (r Record) of(fault, commit string) []Run {
+	var found []Run
+	for _, run := range r.Runs {
+		if run.Fault == fault && run.Commit == commit && !run.Dirty && run.Problem == "" {
+			found = append(found, run)
+		}
+	}
+	return found
+}
+
+// at are all runs at a commit, whatever became of them.
+func (r Record) at(commit string) []Run {
+	var found []Run
+	for _, run := range r.Runs {
+		if run.Commit == commit {
+			found = append(found, run)
+		}
+	}
+	return found
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/timonier-io/timonier/test/bench/figures"
+)
+
+// row of the table: a fault, what others need for it, and what is to be reached.
+type row struct {
+	fault, title string
+	// cloudNativePG 1.30.0 and Patroni 4.0.7 with their defaults, measured the same way on the same local cluster.
+	cloudNativePG, patroni string
+	// reach is median and worst.
+	reach string
+}
+
+const notMeasured = "not measured"
+
+func rows() []row {
+	return []row{
+		{"switchover", "switchover", "8.6–8.7 s", "2.2 s", "1 s · 2 s"},
+		{"delete-pod", "graceful delete of the primary pod", "> 35 s, then as below", "2.2–2.3 s", "1 s · 2 s"},
+		{"force-delete-pod", "primary pod force-deleted", "19.1–22.9 s", "1.7–1.9 s", "1 s · 2 s"},
+		{"sigkill-postmaster", "SIGKILL of the postmaster", "5.3–15.4 s", "9.2–9.4 s", "1.5 s · 3 s"},
+		{"sigkill-pid1", "SIGKILL of PID 1", "25.8–25.9 s", "3.3–3.6 s", "2.5 s · 4 s"},
+		{"node-isolated", "primary's node cut off", "74.3 s", "29.6 s", "4 s · 6 s"},
+		{"node-stopped", "primary's node powered off", notMeasured, notMeasured, "4 s · 6 s"},
+		{"frozen", "every process of the primary frozen", notMeasured, "30.6 s", "4 s · 6 s"},
+		{"volume-stalled", "primary's volume stalls", "hours reported", notMeasured, "10 s · 15 s"},
+		{"api-frozen", "API server frozen 60 s", "–", "51.9 s", "0 s"},
+		{"no-operator+sigkill-pid1", "SIGKILL of PID 1, the operator being down", "no failover", "no difference", "no difference"},
+	}
+}
+
+func rowOf(fault string) (row, bool) {
+	all := rows()
+	i := slices.IndexFunc(all, func(r row) bool { return r.fault == fault })
+	if i < 0 {
+		return row{}, false
+	}
+	return all[i], true
+}
+
+// table is the summary of the latest commit that was measured, in Markdown.
+func (r Record) table() string {
+	var b strings.Builder
+	if len(r.Runs) == 0 {
+		return "Nothing was measured yet.\n"
+	}
+	last := r.Runs[len(r.Runs)-1]
+	all := r.at(last.Commit)
+	fmt.Fprintf(&b, "Longest time between two acknowledged writes through the read-write Service, with a row every 20 ms and about 300 other\n"+
+		"commits a second. Measured until %s at commit %s: %d cores, %d GiB, Linux %s. CloudNativePG is 1.30.0, Patroni is\n"+
+		"4.0.7 with quorum mode on Kubernetes endpoints, both with their defaults, measured earlier with a writer every 20 ms on such a\n"+
+		"local cluster; ranges over two runs.\n\n",
+		last.At.Format("2006-01-02"), last.Commit[:min(len(last.Commit), 12)], last.Cores, (last.MemoryMiB+512)/1024, last.Kernel)
+	b.WriteString("| fault | median · worst | runs | to reach | CloudNativePG | Patroni |\n|---|---|---|---|---|---|\n")
+	for _, row := range rows() {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", row.title, r.measured(row.fault, last.Commit), row.reach, row.cloudNativePG, row.patroni)
+	}
+	lost, acknowledged := 0, 0
+	for _, run := range all {
+		lost, acknowledged = lost+run.Lost, acknowledged+run.Acknowledged
+	}
+	fmt.Fprintf(&b, "| acknowledged writes lost, all of the above | %d of %d | %d | 0, always | 0 seen | 0 seen |\n", lost, acknowledged, len(all))
+	return b.String()
+}
+
+// measured is median and worst gap of a fault, and how many runs there are, as two cells.
+func (r Record) measured(fault, commit string) string {
+	var gaps []float64
+	for _, run := range r.of(fault, commit) {
+		gaps = append(gaps, float64(run.GapMilliseconds)/1000)
+	}
+	failed := 0
+	for _, run := range r.at(commit) {
+		if run.Fault == fault && run.Problem != "" {
+			failed++
+		}
+	}
+	cells := notMeasured + " | 0"
+	if len(gaps) > 0 {
+		cells = fmt.Sprintf("%.2f s · %.2f s | %d", figures.Median(gaps), slices.Max(gaps), len(gaps))
+	}
+	if failed > 0 {
+		cells += fmt.Sprintf(", %d failed", failed)
+	}
+	return cells
+}

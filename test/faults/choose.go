@@ -1,0 +1,52 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"slices"
+)
+
+// Choose one of these faults at random, or two of them at once, or one while the operator is down.
+func Choose(choice *rand.Rand, singles []Fault) Fault {
+	one := singles[choice.IntN(len(singles))]
+	draw := choice.IntN(10)
+	switch {
+	case draw < 5:
+		return one
+	case draw < 7 && one.Needs == "": // what is asked of the operator waits for it
+		return WithoutOperator(one)
+	}
+	others := slices.DeleteFunc(slices.Clone(singles), func(other Fault) bool { return !compatible(one, other) })
+	if len(others) == 0 {
+		return one
+	}
+	return Together(one, others[choice.IntN(len(others))])
+}
+
+// compatible tells whether two faults can be made at the same moment. Each of a primary takes away what the other one
+// would need; so do those of a standby. What is asked of Kubernetes needs its API, and connections need a primary.
+func compatible(one, other Fault) bool {
+	for _, class := range [][]Fault{ofPrimary(), ofStandbys()} {
+		if among(class, one) && among(class, other) {
+			return false
+		}
+	}
+	for _, pair := range [][2]Fault{{one, other}, {other, one}} {
+		switch a, b := pair[0], pair[1]; a.Name {
+		case b.Name:
+			return false
+		case "api-frozen":
+			if slices.Contains([]string{"switchover", "delete-pod", "force-delete-pod", "volume-stalled", "standby-wiped"}, b.Name) {
+				return false
+			}
+		case "connections-exhausted":
+			if b.Disrupts {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func among(class []Fault, fault Fault) bool {
+	return slices.ContainsFunc(class, func(f Fault) bool { return f.Name == fault.Name })
+}

@@ -1,0 +1,39 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
+	names := func(seed uint64) []string {
+		choice := rand.New(rand.NewPCG(seed, 0))
+		var names []string
+		for range 2000 {
+			names = append(names, Choose(choice, Singles()).Name)
+		}
+		return names
+	}
+	chosen := names(1)
+	if !slices.Equal(chosen, names(1)) {
+		t.Error("the same seed chose others")
+	}
+	if slices.Equal(chosen, names(2)) {
+		t.Error("another seed chose the same")
+	}
+	for _, impossible := range []string{"no-operator+switchover", "node-stopped+sigkill-pid1", "api-frozen+switchover", "delete-pod+api-frozen",
+		"connections-exhausted+frozen", "standby-killed+standby-wiped", "frozen+frozen"} {
+		if slices.Contains(chosen, impossible) {
+			t.Errorf("%s was chosen", impossible)
+		}
+	}
+	for _, fault := range Singles() {
+		for _, name := range []string{fault.Name, "+" + fault.Name} {
+			if !slices.ContainsFunc(chosen, func(c string) bool { return c == name || strings.HasSuffix(c, name) }) {
+				t.Errorf("%s was never chosen", name)
+			}
+		}
+	}
+}

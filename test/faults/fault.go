@@ -1,0 +1,75 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Fault is something that is broken on purpose.
+type Fault struct {
+	// Name to call it by: lower case, with hyphens.
+	Name string
+	// Title in tables. How it is done for real, and how it is Healed.
+	Title, How, Healed string
+	// Inject returns when it is in force; it registers its undoing with OnHeal.
+	Inject func(context.Context, *Target) error
+	// Disrupts: clients are cut off, and writes must be back while it is still in force.
+	Disrupts bool
+	// WritesWait: writes need not be back before it is healed.
+	WritesWait bool
+	// KeepsLeader: it is no reason for another leader.
+	KeepsLeader bool
+	// Lasts is for how long it is in force at least; zero: until writes are back.
+	Lasts time.Duration
+	// Hits are the nodes that it harms, by which no client should enter; nil for none.
+	Hits func(*Target) []string
+	// Needs is a kind, without which the fault cannot be made; "" for none.
+	Needs string
+}
+
+func (f Fault) hits(t *Target) []string {
+	if f.Hits == nil {
+		return nil
+	}
+	return f.Hits(t)
+}
+
+// settle is how long two faults at once are in force at least: as long as it takes to see both, and to act.
+const settle = 10 * time.Second
+
+// Together makes two faults at the same moment. Two are more than a cluster of three promises to stand: writes must be
+// back when both are healed.
+func Together(a, b Fault) Fault {
+	return Fault{
+		Name: a.Name + "+" + b.Name, Title: a.Title + ", and " + b.Title,
+		How: a.How + " At the same moment: " + b.How, Healed: a.Healed + " " + b.Healed,
+		Inject: func(ctx context.Context, t *Target) error {
+			group, ctx := errgroup.WithContext(ctx)
+			for _, each := range []Fault{a, b} {
+				group.Go(func() error { return each.Inject(ctx, t) })
+			}
+			return group.Wait()
+		},
+		WritesWait:  true,
+		KeepsLeader: a.KeepsLeader && b.KeepsLeader,
+		Lasts:       max(a.Lasts, b.Lasts, settle),
+		Hits:        func(t *Target) []string { return slices.Concat(a.hits(t), b.hits(t)) },
+		Needs:       a.Needs + b.Needs,
+	}
+}
+
+// WithoutOperator makes a fault while the operator is down. It comes back when the fault is healed.
+func WithoutOperator(f Fault) Fault {
+	inner := f.Inject
+	f.Name, f.Title = "no-operator+"+f.Name, f.Title+", the operator being down"
+	f.How, f.Healed = "The operator's Deployment is scaled to none. "+f.How, f.Healed+" The operator is started again."
+	f.Inject = func(ctx context.Context, t *Target) error {
+		t.OnHeal(func(ctx context.Context) error { return t.scaleOperator(ctx, 1) })
+		return errors.Join(t.scaleOperator(ctx, 0), inner(ctx, t))
+	}
+	return f
+}

@@ -1,0 +1,157 @@
+// soak breaks a cluster at random for a long time: faults one after the other, two at once, and while the operator is
+// down. Each is checked as the tests check it. `make soak` runs it:
+//
+//	go run ./test/faults/soak --for 8h --seed 42
+//
+// Before, what must not make anybody fail over is done for --steady each. The summary is JSON; it is written after
+// every round, so that one that is interrupted tells what it has seen. When something acknowledged is lost it stops at
+// once, and leaves the cluster as it is for whoever wants to know why.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/timonier-io/timonier/test/faults"
+)
+
+// Summary is what the JSON holds.
+type Summary struct {
+	Seed uint64 `json:"seed"`
+	// Seconds it has taken so far, of Wanted.
+	Seconds int `json:"seconds"`
+	Wanted  int `json:"wantedSeconds"`
+	// Rounds that were made, and Failed ones among them.
+	Rounds       int             `json:"rounds"`
+	Failed       int             `json:"failed"`
+	Acknowledged int             `json:"acknowledged"`
+	Lost         int             `json:"lost"`
+	WorstGap     int64           `json:"worstGapMilliseconds"`
+	Results      []faults.Result `json:"results"`
+}
+
+func main() {
+	var s soak
+	var steady time.Duration
+	flag.DurationVar(&s.span, "for", 30*time.Minute, "how long")
+	flag.Uint64Var(&s.summary.Seed, "seed", uint64(time.Now().UnixNano()), "seed of what is chosen; the same one chooses the same")
+	flag.DurationVar(&steady, "steady", 5*time.Minute, "how long each of what must not make anybody fail over lasts; 0 leaves that out")
+	flag.StringVar(&s.file, "json", ".local/soak.json", "where the summary goes")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := s.run(ctx, steady)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// soak is one under way.
+type soak struct {
+	span    time.Duration
+	file    string
+	begin   time.Time
+	summary Summary
+}
+
+// errLost stops everything.
+var errLost = errors.New("something acknowledged is lost: the cluster is left as it is")
+
+func (s *soak) run(ctx context.Context, steady time.Duration) error {
+	kubernetes, err := faults.Connect(".")
+	if err != nil {
+		return err
+	}
+	singles, err := kubernetes.Possible(ctx, faults.Singles())
+	if err != nil {
+		return err
+	}
+	s.begin, s.summary.Wanted = time.Now(), int(s.span.Seconds())
+	fmt.Printf("seed %d\n", s.summary.Seed)
+	if steady > 0 {
+		if err := s.hardships(ctx, kubernetes, steady); err != nil {
+			return err
+		}
+	}
+	bed := &faults.Bed{Kubernetes: kubernetes, Namespace: "soak", Cluster: "soaked"}
+	err = s.all(ctx, bed, faults.DefaultTrial(), func(choice *rand.Rand) (faults.Fault, bool) {
+		return faults.Choose(choice, singles), time.Since(s.begin) < s.span
+	})
+	if err == nil && s.summary.Failed > 0 {
+		err = fmt.Errorf("%d of %d rounds failed: see %s", s.summary.Failed, s.summary.Rounds, s.file)
+	}
+	return err
+}
+
+// hardships one after the other, on a cluster of their own.
+func (s *soak) hardships(ctx context.Context, kubernetes *faults.Kubernetes, steady time.Duration) error {
+	rest := faults.Hardships(steady)
+	bed := &faults.Bed{Kubernetes: kubernetes, Namespace: "soak-hardships", Cluster: "narrow", Edits: faults.Narrowed()}
+	return s.all(ctx, bed, faults.PatientTrial(), func(*rand.Rand) (next faults.Fault, goesOn bool) {
+		if len(rest) > 0 {
+			next, goesOn = rest[0], true
+			rest = rest[1:]
+		}
+		return next, goesOn
+	})
+}
+
+// all faults that next gives, on one cluster, which is made anew after one that did not go well.
+func (s *soak) all(ctx context.Context, bed *faults.Bed, trial faults.Trial, next func(*rand.Rand) (faults.Fault, bool)) error {
+	choice := rand.New(rand.NewPCG(s.summary.Seed, 0))
+	whole := false
+	for ctx.Err() == nil {
+		fault, goesOn := next(choice)
+		if !goesOn {
+			break
+		}
+		if !whole {
+			if err := bed.Make(ctx); err != nil {
+				return err
+			}
+		}
+		result, err := bed.Try(ctx, fault, trial)
+		if ctx.Err() != nil {
+			break // it was interrupted: that is no failure
+		}
+		whole = err == nil
+		if err := s.note(result); err != nil {
+			return err
+		}
+		if result.Lost > 0 {
+			return fmt.Errorf("%w: namespace %s; %w", errLost, bed.Namespace, err)
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%v\n%s\n", err, bed.Diagnosis(ctx))
+		}
+	}
+	return errors.Join(ctx.Err(), bed.Remove(context.WithoutCancel(ctx)))
+}
+
+// note a round, in the summary and in its file.
+func (s *soak) note(result faults.Result) error {
+	fmt.Printf("%s %s\n", time.Since(s.begin).Round(time.Second), result)
+	sum := &s.summary
+	sum.Rounds++
+	if result.Problem != "" {
+		sum.Failed++
+	}
+	sum.Acknowledged += result.Acknowledged
+	sum.Lost += result.Lost
+	sum.WorstGap = max(sum.WorstGap, result.GapMilliseconds)
+	sum.Seconds = int(time.Since(s.begin).Seconds())
+	sum.Results = append(sum.Results, result)
+	content, err := json.MarshalIndent(sum, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.file, append(content, '\n'), 0o600)
+}

@@ -1,0 +1,140 @@
+//go:build integration
+
+package instance
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+// takeOver is how one leader goes and another comes.
+var takeOver = []struct {
+	how  string
+	end  func(*world, *pod)
+	back func(*pod)
+}{
+	{"the postmaster is killed", func(w *world, p *pod) {
+		w.check(p.inside("kill", "-KILL", fmt.Sprint(p.status().Postgres.PID)))
+	}, func(*pod) {}},
+	{"PID 1 is killed", func(_ *world, p *pod) { p.kill() }, func(p *pod) { p.run() }},
+	{"PID 1 is asked to end", func(_ *world, p *pod) { p.terminate() }, func(p *pod) { p.run() }},
+	{"it is cut off", func(w *world, p *pod) { w.check(shell("ip link set " + p.link() + " down")) },
+		func(p *pod) { p.w.check(shell("ip link set " + p.link() + " up")) }},
+	{"it is frozen", func(w *world, p *pod) { w.check(p.signalAll("STOP")) }, func(p *pod) { p.w.check(p.signalAll("CONT")) }},
+}
+
+func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
+	for _, fault := range takeOver {
+		t.Run(fault.how, func(t *testing.T) {
+			w := synchronous(t, 3)
+			former := w.named(w.record().Holder)
+			began := time.Now()
+			fault.end(w, former)
+			w.eventually("another one leads and takes writes", func() bool {
+				holder := w.record().Holder
+				if holder == "" || holder == former.name {
+					return false
+				}
+				_, err := w.named(holder).query("INSERT INTO notes VALUES ('second')")
+				return err == nil
+			})
+			t.Logf("writes are back after %d ms", time.Since(began).Milliseconds())
+			fault.back(former)
+			for _, p := range w.pods {
+				p.reads(notes, "first second")
+			}
+			former.becomes(instanceapi.StateStreaming)
+			w.eventually("all three are members again", func() bool { return len(w.record().Quorum.Members) == 3 })
+			if last := w.record().LastFailover; last == nil || last.From != former.name || last.To != w.record().Holder || last.Cause == "" {
+				t.Errorf("the Lease tells of the failover: %+v", last)
+			}
+			w.eventually("the Lease tells when it was over", func() bool { return !w.record().LastFailover.OpenedAt.IsZero() })
+		})
+	}
+}
+
+func TestASwitchoverIsRefusedWhereItCannotBeDoneAtOnce(t *testing.T) {
+	w := synchronous(t, 3)
+	before := w.record()
+	for to, reason := range map[string]string{"shop-9": "NotMember", before.Holder: "AlreadyLeader"} {
+		if _, err := w.named(before.Holder).client.Switchover(w.ctx, instanceapi.SwitchoverRequest{To: to}); err == nil || !isRefused(err, reason) {
+			t.Errorf("a switchover to %s: %v; want %s", to, err, reason)
+		}
+	}
+	for _, p := range w.pods {
+		if p.name != before.Holder {
+			if _, err := p.client.Switchover(w.ctx, instanceapi.SwitchoverRequest{}); !isRefused(err, "NotLeader") {
+				t.Errorf("a switchover asked of %s: %v; want NotLeader", p.name, err)
+			}
+		}
+	}
+	if after := w.record(); after.Term != before.Term {
+		t.Errorf("the term was %d, and is %d", before.Term, after.Term)
+	}
+}
+
+func TestASwitchoverPassesTheLeaseByName(t *testing.T) {
+	w := synchronous(t, 3)
+	former := w.named(w.record().Holder)
+	for n := range w.pods {
+		if p := w.pods[n]; p != former {
+			_, err := former.client.Switchover(w.ctx, instanceapi.SwitchoverRequest{To: p.name})
+			w.check(err)
+			w.eventually("it leads", func() bool { return w.record().Holder == p.name })
+			p.becomes(instanceapi.StateRunning)
+			p.must("INSERT INTO notes VALUES ('second')")
+			break
+		}
+	}
+	former.becomes(instanceapi.StateStreaming)
+	former.reads(notes, "first second")
+	record := w.record()
+	if record.LastFailover == nil || record.LastFailover.Cause != "Handover" || record.Term != 2 {
+		t.Errorf("the Lease says %+v", record)
+	}
+	if log, err := os.ReadFile(former.logFile()); err != nil || strings.Contains(string(log), "rewinding") {
+		t.Errorf("the former leader was rewound, although it handed over: %v", err)
+	}
+}
+
+func isRefused(err error, reason string) bool {
+	refused, ok := instanceapi.Refused(err)
+	return ok && refused.Answer.Reason == reason
+}
+
+// signalAll sends a signal to every process of the container, PID 1 first.
+func (p *pod) signalAll(signal string) error {
+	first := strconv.Itoa(p.container.Process.Pid)
+	// Everything in the PID namespace of the container.
+	script := fmt.Sprintf(`ns=$(readlink /proc/%s/ns/pid); for d in /proc/[0-9]*; do [ "$(readlink $d/ns/pid 2>/dev/null)" = "$ns" ] && kill -%s ${d#/proc/}; done; true`, first, signal)
+	return exec.CommandContext(p.w.ctx, "sh", "-c", script).Run()
+}
+
+// synchronous is a cluster whose commits wait for as many standbys as they are to.
+func synchronous(t *testing.T, instances int) *world {
+	t.Helper()
+	w := cluster(t, instances)
+	w.eventually("commits wait for a standby", func() bool {
+		q := w.record().Quorum
+		return q.Required == w.availability().SynchronousStandbys+1 && len(q.Members) == instances
+	})
+	return w
+}
+
+func (w *world) named(name string) *pod {
+	w.t.Helper()
+	for _, p := range w.pods {
+		if p.name == name {
+			return p
+		}
+	}
+	w.t.Fatalf("there is no instance %q", name)
+	return nil
+}

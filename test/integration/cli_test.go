@@ -1,0 +1,87 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/cli"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+)
+
+// kubeconfigFile by which a person reaches the API server of these tests.
+func kubeconfigFile(t *testing.T) string {
+	t.Helper()
+	config := clientcmdapi.NewConfig()
+	config.Clusters["tests"] = &clientcmdapi.Cluster{Server: server.config.Host, CertificateAuthorityData: server.config.CAData}
+	config.AuthInfos["tests"] = &clientcmdapi.AuthInfo{ClientCertificateData: server.config.CertData, ClientKeyData: server.config.KeyData}
+	config.Contexts["tests"] = &clientcmdapi.Context{Cluster: "tests", AuthInfo: "tests", Namespace: "shop"}
+	config.CurrentContext = "tests"
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*config, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// typed is what a person at a terminal is shown, and how the program ends.
+func typed(ctx context.Context, kubeconfig string, args ...string) (shown string, err error) {
+	command := cli.Command(time.Now)
+	var out strings.Builder
+	command.SetOut(&out)
+	command.SetArgs(append(args, "--kubeconfig", kubeconfig))
+	err = command.ExecuteContext(ctx)
+	return out.String(), err
+}
+
+func TestAPersonAtATerminalOperatesACluster(t *testing.T) {
+	c := operatorRuns(t)
+	w := trioOf(t, c, "desk", 91)
+	kubeconfig := kubeconfigFile(t)
+	w.instances["desk-1"].will(instanceapi.PathSwitchover, func(*instance, []byte) *instanceapi.RefusedError {
+		go w.leads(t, "desk-2")
+		return nil
+	})
+	eventually(t, "the cluster shows its term", func() bool {
+		shown := exists[v1alpha1.PostgresCluster](t, c, "desk").Status.Availability
+		return shown != nil && shown.Term > 0
+	})
+
+	shown, err := typed(t.Context(), kubeconfig, "switchover", "desk", "--to", "desk-2")
+	if cli.Code(err) != 0 || !strings.Contains(shown, "Switchover is asked for: kubectl -n shop get pgop desk-switchover-") || !strings.Contains(shown, "desk-2 leads since term") {
+		t.Errorf("%v:\n%s", err, shown)
+	}
+	shown, err = typed(t.Context(), kubeconfig, "switchover", "desk", "--to", "desk-9")
+	if cli.Code(err) != cli.CodeRefused || !strings.Contains(shown, "desk has no instance desk-9") {
+		t.Errorf("%v:\n%s", err, shown)
+	}
+	w.instances["desk-2"].will(instanceapi.PathSwitchover, refusing(http.StatusConflict, "Lagging"))
+	if shown, err = typed(t.Context(), kubeconfig, "switchover", "desk"); cli.Code(err) != cli.CodeFailed || !strings.Contains(err.Error(), "Lagging") {
+		t.Errorf("%v:\n%s", err, shown)
+	}
+	w.instances["desk-3"].will(instanceapi.PathReinitialize, func(*instance, []byte) *instanceapi.RefusedError { return nil })
+	if shown, err = typed(t.Context(), kubeconfig, "reinit", "desk", "desk-3", "--timeout", "3s"); cli.Code(err) != cli.CodeTimeout || !strings.Contains(err.Error(), "goes on") {
+		t.Errorf("%v:\n%s", err, shown)
+	}
+	shown, err = typed(t.Context(), kubeconfig, "status", "desk")
+	if cli.Code(err) != 0 && cli.Code(err) != cli.CodeFailed {
+		t.Errorf("%v", err)
+	}
+	for _, want := range []string{"shop/desk: PostgreSQL 17", "Primary  desk-2, in term 3", "Operation desk-reinitialize-", "desk-3    Standby  Streaming"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is missing:\n%s", want, shown)
+		}
+	}
+	if _, err = typed(t.Context(), kubeconfig, "status", "nobody"); cli.Code(err) != cli.CodeError || !strings.Contains(err.Error(), "there is no PostgresCluster nobody in the namespace shop") {
+		t.Errorf("%v", err)
+	}
+}
