@@ -70,6 +70,10 @@ type process struct {
 	pendingAt    time.Time
 }
 
+// silentFailures is how often in a row a server must end without a reason before its configuration is held to be one, as where it takes more memory
+// than there is. Once may be anybody's doing.
+const silentFailures = 3
+
 func (p *process) running() bool { return p.postmaster != nil }
 
 // ended is closed when the server ends; nil, which never is, without one.
@@ -141,8 +145,8 @@ func (m *Manager) noticeEnd() {
 		if p.primary && m.leading.record != nil && m.eligible() {
 			m.leaving = "postgres ended by itself, and another instance can lead at once"
 		}
-		if !p.accepted {
-			m.configurationFailed(p.startedWith, m.fatal.last())
+		if !p.accepted && (m.fatal.said() || next.failures >= silentFailures) {
+			m.configurationFailed(p.startedWith, fmt.Sprintf("%s (%s)", m.fatal.last(), exit))
 		}
 	} else {
 		m.log.Info("postgres stopped", "exit", exit, "mode", asked.String())
@@ -326,6 +330,13 @@ func (f *lastFatal) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.message, f.gone = "", ""
+}
+
+// said tells whether the server gave a reason.
+func (f *lastFatal) said() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.message != ""
 }
 
 func (f *lastFatal) last() string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"time"
 )
@@ -48,8 +49,11 @@ type Postmaster struct {
 	asked   Mode             // the hardest stop that was asked for
 }
 
-// StartPostmaster starts the server; it does not wait until it accepts connections.
+// StartPostmaster starts the server; it does not wait until it accepts connections. It may be asked to reload from the first moment on.
 func (c *Children) StartPostmaster(cmd *exec.Cmd, now time.Time) (*Postmaster, error) {
+	// A server that has not set its handler for it yet would die of a SIGHUP. Ignored here, it is ignored there until then, and nothing is missed:
+	// the handler is set before the configuration is read.
+	signal.Ignore(syscall.SIGHUP)
 	if err := c.start(cmd); err != nil {
 		return nil, fmt.Errorf("starting postgres: %w", err)
 	}

@@ -180,3 +180,25 @@ func TestOnlyTheLockOfAServerThatIsGoneIsRemoved(t *testing.T) {
 		t.Error("the lock of a server that runs was removed")
 	}
 }
+
+func TestAServerThatHasNotSetItsHandlersYetSurvivesAReload(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "read line; exit 3")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewChildren().StartPostmaster(cmd, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Ended()
+	if p.Exit() != "exit status 3" {
+		t.Errorf("it ended by %s", p.Exit())
+	}
+}
