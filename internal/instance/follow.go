@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ type following struct {
 	// waiting is since when it has not streamed though its leader serves, and restarted that its server was for that.
 	waiting   time.Time
 	restarted bool
+	// served is since when its leader serves without that it follows steadily: receiver, the present walreceiver, streams since receives.
+	served, receives time.Time
+	receiver         int
 	// clones are the times at which it was cloned again because it could not follow.
 	clones []time.Time
 	// gaveUp: it was cloned again in vain, and is not for a while.
@@ -24,8 +28,10 @@ type following struct {
 	diverged bool
 	// refused is why the data is to be cloned again although it is whole; "" for no.
 	refused string
-	dutyAt  time.Time
-	floorAt time.Time
+	// unreached are histories to be removed before the next start.
+	unreached []string
+	dutyAt    time.Time
+	floorAt   time.Time
 }
 
 // How long a follower that its leader refuses is given, and how often it may then be cloned again.
@@ -35,16 +41,20 @@ const (
 )
 
 // renew forgets what concerned the former leader.
-func (f *following) renew() { f.restarted, f.waiting = false, time.Time{} }
+func (f *following) renew() { f.restarted, f.waiting, f.served = false, time.Time{}, time.Time{} }
 
-// followPatience is how long a follower may not stream from a leader that serves before its server is restarted: its startup process may
-// have settled on a dead leader's timeline.
-const followPatience = time.Second
+const (
+	// followPatience is how long a follower may not stream from a leader that serves before its server is restarted: its startup process may
+	// have settled on a dead leader's timeline.
+	followPatience = time.Second
+	// steadyStream is how long one walreceiver must stream before this is called following. WAL that does not continue what is here ends it at once.
+	steadyStream = 2 * time.Second
+)
 
 // seeThatItStreams restarts a server that does not stream though its leader is there, and clones again where the leader keeps refusing.
 func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	f, p := &m.following, &m.process
-	if p.observation.Streaming {
+	if m.streamsSteadily() {
 		f.gaveUp = false
 		f.renew()
 		m.fatal.followed()
@@ -53,17 +63,24 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	leader, heard := m.peers.Beat(m.lease.record.Holder)
 	switch {
 	case !heard || !leader.Leads || leader.Broken:
+		f.waiting, f.served = time.Time{}, time.Time{}
+	case f.served.IsZero():
+		f.waiting, f.served = time.Now(), time.Now()
+	case p.observation.Streaming:
 		f.waiting = time.Time{}
 	case f.waiting.IsZero():
 		f.waiting = time.Now()
 	}
-	if !f.waiting.IsZero() && !f.restarted && time.Since(f.waiting) > followPatience && p.observation.Exhausted {
+	if p.observation.Streaming || f.served.IsZero() {
+		return nil
+	}
+	if !f.restarted && time.Since(f.waiting) > followPatience && p.observation.Exhausted {
 		f.restarted = true
 		m.log.Warn("it does not stream though its leader serves; restarting postgres", "leader", leader.Instance)
 		return m.stop(supervisor.Fast)
 	}
 	since, why := m.fatal.unfollowed()
-	if since.IsZero() || time.Since(since) < refusedPatience || time.Since(p.postmaster.StartedAt) < refusedPatience {
+	if since.IsZero() || time.Since(since) < refusedPatience || time.Since(f.served) < refusedPatience || time.Since(p.postmaster.StartedAt) < refusedPatience {
 		return nil
 	}
 	if allowed, whyNot := m.mayDiscard(ctx, m.lease.record); !allowed {
@@ -73,6 +90,14 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 		return fmt.Errorf("it cannot follow (%s) and was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)
 	}
 	return m.stop(supervisor.Immediate)
+}
+
+func (m *Manager) streamsSteadily() bool {
+	f, o := &m.following, m.process.observation
+	if !o.Streaming || o.Receiver != f.receiver {
+		f.receiver, f.receives = o.Receiver, time.Now()
+	}
+	return o.Streaming && time.Since(f.receives) > steadyStream
 }
 
 // cloneAgain notes that this copy is of no use, unless it was cloned in vain too often.
@@ -92,16 +117,19 @@ func (m *Manager) cloneAgain(why string) bool {
 
 // unfollowable tells whether a message of the log means that this standby can never follow the leader as it is.
 func unfollowable(message string) bool {
-	for _, part := range []string{
+	return containsAny(message,
 		"has already been removed",
 		"before current recovery point",
-		"is not in this server's history",
 		"can no longer get changes from replication slot",
-		"incorrect prev-link",
-	} {
-		if strings.Contains(message, part) {
-			return true
-		}
-	}
-	return false
+	)
+}
+
+// discontinued tells whether a message of the startup process says that what came next does not continue the WAL that is here. What is wrong first depends
+// on the bytes. At the end of WAL that was recycled it is said once, and of what a leader sends again and again.
+func discontinued(message string) bool {
+	return containsAny(message, "incorrect prev-link", "invalid resource manager ID", "incorrect resource manager data checksum", "invalid record length", "invalid record offset")
+}
+
+func containsAny(message string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(message, part) })
 }

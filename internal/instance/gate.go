@@ -79,6 +79,18 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 		return nil
 	}
 	timeline, err := m.sql.ReplayedTimeline(ctx)
+	if err != nil {
+		return err
+	}
+	beyond, err := m.historiesBeyond(timeline)
+	if err != nil {
+		return err
+	}
+	if len(beyond) > 0 {
+		m.log.Warn("restarting postgres without the histories of timelines that its WAL has not reached", "timeline", timeline, "position", o.Replayed.String(), "histories", beyond)
+		m.following.unreached = beyond
+		return m.stop(supervisor.Fast)
+	}
 	p.replayedTimeline = timeline
-	return err
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/logs"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
@@ -111,7 +112,7 @@ func TestOnlyWhatCanNeverBeFollowedMeansCloning(t *testing.T) {
 	for message, want := range map[string]bool{
 		`could not receive data from WAL stream: ERROR:  requested WAL segment 000000010000000000000003 has already been removed`: true,
 		`new timeline 4 forked off current database system timeline 1 before current recovery point 0/5000148`:                    true,
-		`requested starting point 0/6000000 on timeline 1 is not in this server's history`:                                        true,
+		`requested starting point 0/6000000 on timeline 1 is not in this server's history`:                                        false, // a restart is enough
 		`could not connect to the primary server: connection refused`:                                                             false,
 		`terminating walreceiver due to timeout`:                                                                                  false,
 		`could not start WAL streaming: ERROR:  replication slot "timonier_shop_2" does not exist`:                                false,
@@ -119,5 +120,25 @@ func TestOnlyWhatCanNeverBeFollowedMeansCloning(t *testing.T) {
 		if got := unfollowable(message); got != want {
 			t.Errorf("%q: %v", message, got)
 		}
+	}
+}
+
+func TestWALThatDoesNotContinueWhatIsHereIsARefusalWhereItKeepsComing(t *testing.T) {
+	atTheEnd := logs.Entry{BackendType: "startup", Message: "record with incorrect prev-link 10000/10000 at 0/60000A0"}
+	var f lastFatal
+	f.see(atTheEnd)
+	f.see(logs.Entry{BackendType: "client backend", Message: atTheEnd.Message})
+	f.see(logs.Entry{BackendType: "startup", Message: "invalid resource manager ID 77 at 0/60000A0"})
+	if _, why := f.unfollowed(); why != "" {
+		t.Errorf("twice is enough: %s", why)
+	}
+	f.see(logs.Entry{BackendType: "startup", Message: "invalid record length at 0/60000A0: expected at least 24, got 7"})
+	if at, _ := f.unfollowed(); at.IsZero() {
+		t.Error("three times is not enough")
+	}
+	f.followed()
+	f.see(atTheEnd)
+	if at, _ := f.unfollowed(); !at.IsZero() {
+		t.Error("what was said before it followed counts")
 	}
 }

@@ -311,14 +311,22 @@ type lastFatal struct {
 	// gone: the leader said that WAL which this standby needs is gone, or that their histories differ.
 	gone   string
 	goneAt time.Time
+	// discontinued counts how often WAL came that does not continue what is here.
+	discontinued int
 }
+
+// oftenDiscontinued is how often that is before it is called a refusal.
+const oftenDiscontinued = 3
 
 func (f *lastFatal) see(entry logs.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// Whatever a client writes into the log must not look like the leader's refusal.
 	own := entry.BackendType == "walreceiver" || entry.BackendType == "startup"
-	if own && f.gone == "" && unfollowable(entry.Message) {
+	if entry.BackendType == "startup" && discontinued(entry.Message) {
+		f.discontinued++
+	}
+	if own && f.gone == "" && (unfollowable(entry.Message) || f.discontinued >= oftenDiscontinued) {
 		f.gone, f.goneAt = entry.Message, time.Now()
 	}
 	if entry.Fatal() && (entry.BackendType == "" || entry.BackendType == "postmaster" || entry.BackendType == "startup") {
@@ -329,7 +337,7 @@ func (f *lastFatal) see(entry logs.Entry) {
 func (f *lastFatal) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.message, f.gone = "", ""
+	f.message, f.gone, f.discontinued = "", "", 0
 }
 
 // said tells whether the server gave a reason.
@@ -352,7 +360,7 @@ func (f *lastFatal) last() string {
 func (f *lastFatal) followed() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gone = ""
+	f.gone, f.discontinued = "", 0
 }
 
 // unfollowed is when the leader first could not be followed, and why; zero while nothing tells so.

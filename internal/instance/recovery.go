@@ -54,11 +54,10 @@ func (m *Manager) holdTimelines(from, to int64) error {
 
 // removePlaceholders removes those that no real history follows: a server that starts would take them for the timeline to recover to.
 func (m *Manager) removePlaceholders() error {
-	files, err := filepath.Glob(filepath.Join(m.options.Volumes.PGData(), "pg_wal", "*.history"))
+	files, err := m.historyFiles()
 	if err != nil {
 		return err
 	}
-	slices.Sort(files)
 	for _, file := range slices.Backward(files) {
 		content, err := os.ReadFile(file)
 		if err != nil {
@@ -72,6 +71,47 @@ func (m *Manager) removePlaceholders() error {
 		}
 	}
 	return nil
+}
+
+// historiesBeyond a timeline that recovery ended on. They were fetched from a leader of whose WAL nothing, or too little, has come. With them recovery prefers
+// the newer file of a segment, ends before what the older one holds, which was acknowledged, and is fatal as soon as a leader is followed; a promotion writes a history that is
+// none. That of a promotion which was begun here is no such: its number is taken.
+func (m *Manager) historiesBeyond(timeline int64) (files []string, err error) {
+	begun := ""
+	if record := m.lease.record; record.Holder == m.options.Instance {
+		begun = m.historyFile(record.Timeline)
+	}
+	all, err := m.historyFiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range all {
+		if file <= m.historyFile(timeline) || file == begun {
+			continue
+		}
+		if content, err := os.ReadFile(file); err != nil || !bytes.Equal(content, []byte(placeholder)) {
+			files = append(files, file)
+		}
+	}
+	return files, nil
+}
+
+// removeUnreached removes the histories for which the server was stopped. It follows a leader only from its own end on, and is then sent them again.
+func (m *Manager) removeUnreached() error {
+	for _, file := range m.following.unreached {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("removing the history of a timeline that was not reached: %w", err)
+		}
+	}
+	m.following.unreached = nil
+	return nil
+}
+
+// historyFiles that are in pg_wal, by timeline.
+func (m *Manager) historyFiles() ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(m.options.Volumes.PGData(), "pg_wal", "*.history"))
+	slices.Sort(files)
+	return files, err
 }
 
 // timelineTaken tells whether a promotion to this number was begun on this volume: a history file is there that is no placeholder. One that cannot be read counts.

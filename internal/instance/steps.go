@@ -93,6 +93,9 @@ func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err
 	if err := m.prepareFiles(standby, false); err != nil {
 		return false, err
 	}
+	if err := m.removeUnreached(); err != nil {
+		return false, err
+	}
 	if err := m.removePlaceholders(); err != nil {
 		return false, err
 	}

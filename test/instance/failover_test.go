@@ -138,3 +138,23 @@ func (w *world) named(name string) *pod {
 	w.t.Fatalf("there is no instance %q", name)
 	return nil
 }
+
+func TestAHistoryOfALeaderWhoseWALNeverCameIsForgotten(t *testing.T) {
+	w := synchronous(t, 3)
+	var standby *pod
+	for _, p := range w.pods {
+		if p.name != w.record().Holder {
+			standby = p
+		}
+	}
+	standby.kill()
+	history := standby.directory + "/data/pgdata/pg_wal/00000002.history"
+	w.check(os.WriteFile(history, []byte("1\tFF/0\tno recovery target specified\n"), 0o644))
+	standby.run()
+	standby.becomes(instanceapi.StateStreaming)
+	w.leader().must("INSERT INTO notes VALUES ('second')")
+	standby.reads(notes, "first second")
+	if _, err := os.Stat(history); !os.IsNotExist(err) {
+		t.Errorf("the history is still there: %v", err)
+	}
+}
