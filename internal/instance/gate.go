@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/server"
@@ -28,6 +29,7 @@ func (m *Manager) attach(record election.Record) error {
 	}
 	p := &m.process
 	p.attached, p.attachedTo, p.attachedTerm, p.attachedAddress, p.replayedTimeline = true, record.Holder, record.Term, record.Address, 0
+	p.cut, p.waits = false, time.Time{}
 	m.log.Info("following", "leader", record.Holder, "address", record.Address, "term", record.Term)
 	return nil
 }
@@ -52,7 +54,7 @@ func (m *Manager) detach() (done bool, err error) {
 		return true, nil
 	}
 	m.endReceiver()
-	return p.observation.Receiver == 0, nil
+	return p.cut || p.observation.Receiver == 0, nil
 }
 
 // endReceiver ends the walreceiver, if there is one.
@@ -63,19 +65,25 @@ func (m *Manager) endReceiver() {
 }
 
 // observeReplay finds out what a detached standby that has come to its end has replayed last, and helps one that cannot: queries of
-// clients must not keep an election waiting.
+// clients must not keep an election waiting. Once it is known it stays: nothing more can come.
 func (m *Manager) observeReplay(ctx context.Context) error {
 	p := &m.process
 	o := p.observation
-	if o == nil || !o.InRecovery || p.attached || o.Receiver != 0 || p.promoting {
-		p.replayedTimeline = 0
+	if o == nil || !o.InRecovery || p.attached || p.promoting {
+		p.cut, p.replayedTimeline = false, 0
+		return nil
+	}
+	if o.Receiver == 0 {
+		p.cut = true
+	}
+	if !p.cut || p.replayedTimeline != 0 {
 		return nil
 	}
 	if o.Blocked && m.member().Promise >= m.lastRecord().Revision {
 		m.log.Info("ending clients' sessions that keep replay waiting")
 		return m.sql.TerminateClients(ctx)
 	}
-	if !o.Exhausted || p.replayedTimeline != 0 {
+	if !m.cameToItsEnd() {
 		return nil
 	}
 	timeline, err := m.sql.ReplayedTimeline(ctx)
@@ -93,4 +101,21 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 	}
 	p.replayedTimeline = timeline
 	return nil
+}
+
+// cameToItsEnd tells whether the startup process, from which the leader is cut off, has replayed all there is. It waits for its next try, and mostly that
+// means so. But where a walreceiver ended within its interval after the last try, it waits before it reads what that one has left.
+func (m *Manager) cameToItsEnd() bool {
+	p := &m.process
+	o := p.observation
+	switch {
+	case !o.Exhausted:
+		return false
+	case o.Replayed >= o.Received:
+		return true
+	case p.waits.IsZero() || p.waitsAt != o.Replayed:
+		p.waits, p.waitsAt = time.Now(), o.Replayed
+		return false
+	}
+	return time.Since(p.waits) > 2*postgres.WALRetrieveRetryInterval
 }

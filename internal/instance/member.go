@@ -33,8 +33,8 @@ func (m *Manager) member() election.Member {
 	}
 	if o := p.observation; o != nil {
 		member.Timeline, member.Consistent = o.Timeline, true // it accepts connections
-		member.Attached = p.attached || o.Receiver != 0
-		member.Replayed = o.InRecovery && !member.Attached && o.Exhausted && p.replayedTimeline != 0
+		member.Attached = p.attached || o.Receiver != 0 && !p.cut
+		member.Replayed = o.InRecovery && !member.Attached && p.replayedTimeline != 0
 		if p.replayedTimeline != 0 {
 			member.Timeline = p.replayedTimeline
 		}

@@ -143,7 +143,7 @@ func (m *Manager) volumeReport() instanceapi.VolumeReport {
 		report.Timeline = max(o.Timeline, m.process.replayedTimeline)
 		report.Position = m.position().String()
 		// Detached, with nothing left to replay and no walreceiver that could bring more: this is where recovery ends.
-		report.PositionKnown = o.InRecovery && !m.process.attached && o.Receiver == 0 && o.Exhausted && m.process.replayedTimeline != 0
+		report.PositionKnown = o.InRecovery && !m.process.attached && m.process.replayedTimeline != 0
 	}
 	report.Term = c.Identity.Lineage.Term(report.Timeline)
 	return report

@@ -35,6 +35,11 @@ type process struct {
 	attachedTerm, streamedTerm int64
 	// door: pg_hba.conf admits clients. open: that is in force, or some are still in.
 	door, open bool
+	// cut: it was seen without a walreceiver since the gate was closed, so no other can connect.
+	cut bool
+	// waits is since when its startup process was seen to wait with less replayed than was received, and waitsAt up to where it had replayed then.
+	waits   time.Time
+	waitsAt postgres.LSN
 	// replayedTimeline of a detached standby that has come to its end; 0 where it is not known.
 	replayedTimeline int64
 	// opensAt is how much WAL was on disk when it was first seen to be primary.

@@ -108,12 +108,15 @@ func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err
 // stopAtOnce ends the server without waiting for anybody. A standby is stopped with a checkpoint, which waits for nobody either, unless it does
 // not come to an end.
 func (m *Manager) stopAtOnce(step election.Step) error {
-	m.log.Warn("stopping postgres at once", "rule", step.Rule, "why", joined(step.Message, m.leaving))
-	m.publisher.Publish(nil)
+	mode := supervisor.Immediate
 	if !m.process.primary {
-		return m.stop(supervisor.Fast)
+		mode = supervisor.Fast
 	}
-	return m.stop(supervisor.Immediate)
+	if p := m.process.postmaster; p != nil && p.Asked() < mode {
+		m.log.Warn("stopping postgres at once", "rule", step.Rule, "why", joined(step.Message, m.leaving))
+	}
+	m.publisher.Publish(nil)
+	return m.stop(mode)
 }
 
 // makePromise writes the vote down before anybody is told of it.

@@ -2,9 +2,13 @@ package postgres
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/timonier-io/timonier/internal/naming"
 )
+
+// WALRetrieveRetryInterval is how long a standby waits before it tries again to get WAL.
+const WALRetrieveRetryInterval = 100 * time.Millisecond
 
 // setting is one row of the table of what Timonier sets. Whether a change of it needs
 // a reload or a restart is in the catalogue (Parameter.Context).
@@ -91,7 +95,7 @@ var settingsTable = []setting{
 	{"max_slot_wal_keep_size", maxSlotWALKeepSize, true, "a standby that is away cannot fill the volume; it is cloned again instead"},
 	{"max_wal_size", maxWALSize, true, "PostgreSQL's default, or less on a small volume"},
 	{"min_wal_size", minWALSize, true, "PostgreSQL's default, or less on a small volume"},
-	{"wal_retrieve_retry_interval", fixed("100ms"), false, "a standby is back at once after its leader changed"},
+	{"wal_retrieve_retry_interval", fixed(strconv.FormatInt(WALRetrieveRetryInterval.Milliseconds(), 10) + "ms"), false, "a standby is back at once after its leader changed"},
 	{"wal_sender_timeout", fixed("5s"), false, "a stale connection of a standby is noticed soon"},
 	{"wal_receiver_timeout", fixed("5s"), false, "a silent leader is noticed soon"},
 	{"wal_receiver_status_interval", fixed("1s"), false, "what a standby has replayed is known within a second"},

@@ -66,8 +66,12 @@ func (r Replica) Streaming() bool { return r.State == "streaming" }
 
 // The timeline of a primary is the one that it writes, read off a file name; a standby's is that of the last
 // checkpoint or of the minimum recovery point, whichever is later: names of files that it received say nothing.
+//
+// Their order matters: whether something may still come, whether the startup process waits, and only then up to where it has replayed.
 const observe = `
 SELECT pg_is_in_recovery(),
+       coalesce((SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'walreceiver'), 0),
+       coalesce((SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'), false),
        CASE WHEN pg_is_in_recovery()
             THEN greatest(c.timeline_id, r.min_recovery_end_timeline)
             ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint END,
@@ -76,11 +80,9 @@ SELECT pg_is_in_recovery(),
        CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END::text,
        pg_last_wal_receive_lsn()::text,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END::text,
-       coalesce((SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'walreceiver'), 0),
        coalesce((SELECT status = 'streaming' FROM pg_stat_wal_receiver), false),
        coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0),
        coalesce((SELECT last_msg_receipt_time FROM pg_stat_wal_receiver), 'epoch'),
-       coalesce((SELECT wait_event = 'RecoveryRetrieveRetryInterval' FROM pg_stat_activity WHERE backend_type = 'startup'), false),
        coalesce((SELECT wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin') FROM pg_stat_activity WHERE backend_type = 'startup'), false),
        current_setting('max_connections')::bigint, current_setting('max_locks_per_transaction')::bigint,
        current_setting('max_prepared_transactions')::bigint, current_setting('max_wal_senders')::bigint,
@@ -100,8 +102,8 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 		var inserted, flushed, received, replayed *string
 		sensitive := make([]int64, len(postgres.StandbySensitive))
 		targets := []any{
-			&o.InRecovery, &o.Timeline, &o.ControlTimeline, &inserted, &flushed, &received, &replayed,
-			&o.Receiver, &o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &o.Exhausted, &o.Blocked,
+			&o.InRecovery, &o.Receiver, &o.Exhausted, &o.Timeline, &o.ControlTimeline, &inserted, &flushed, &received, &replayed,
+			&o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &o.Blocked,
 		}
 		for i := range sensitive {
 			targets = append(targets, &sensitive[i])
