@@ -30,6 +30,9 @@ func (m *Manager) leaderDuties(ctx context.Context) {
 
 // publishEndpoints says who is to be in the EndpointSlices.
 func (m *Manager) publishEndpoints(ctx context.Context) {
+	if !m.process.open {
+		return // followTheLease says so
+	}
 	o := m.process.observation
 	self := endpoints.Member{Instance: m.options.Instance, Address: m.options.PodIP, Node: m.options.Node}
 	var standbys []endpoints.Standby
@@ -47,7 +50,7 @@ func (m *Manager) publishEndpoints(ctx context.Context) {
 			Streaming: replica.Streaming() && m.listed(replica.Instance), LagBytes: o.Inserted.Sub(replica.Flushed),
 		})
 	}
-	wanted := endpoints.Decide(m.leading.record.Term, self, m.process.open, standbys)
+	wanted := endpoints.Decide(m.leading.record.Term, self, standbys)
 	m.publisher.Publish(&wanted)
 }
 

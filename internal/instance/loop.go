@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/endpoints"
 	"github.com/timonier-io/timonier/internal/instance/logs"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -143,11 +144,21 @@ func (m *Manager) followTheLease() {
 	}
 	if record.Holder == m.options.Instance && record.HolderIncarnation == m.contents.Identity.Incarnation && m.contents.Whole {
 		m.leading.record = &record
+		if m.missing(record) {
+			closed := endpoints.Closed(record.Term)
+			m.publisher.Publish(&closed)
+		}
 		return
 	}
 	if m.process.primary {
 		m.publisher.Publish(nil)
 	}
+}
+
+// missing tells that this leader is to open yet, and that the address of the one before may not even refuse who connects to it.
+func (m *Manager) missing(record election.Record) bool {
+	last := record.LastFailover
+	return last != nil && last.OpenedAt.IsZero() && !m.process.open && last.Cause != election.CauseHandover && last.Cause != election.CauseReleased
 }
 
 // surviveBug keeps a bug in a turn from ending PID 1, and with it the database. The next turn looks at everything again.

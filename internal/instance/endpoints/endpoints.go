@@ -34,18 +34,19 @@ type Standby struct {
 // Wanted content of both slices.
 type Wanted struct {
 	// Term of the leader.
-	Term     int64
-	Primary  []Member
-	Replicas []Member
+	Term    int64
+	Primary []Member
+	// Replicas are left as they are while the leader is not open: who serves reads does so until it knows who follows.
+	Replicas     []Member
+	KeepReplicas bool
 }
 
-// Decide what is to be in the slices. open: the leader admits clients; before that nobody is sent to it, and
-// standbys go on to serve.
-func Decide(term int64, leader Member, open bool, standbys []Standby) Wanted {
-	wanted := Wanted{Term: term}
-	if open {
-		wanted.Primary = []Member{leader}
-	}
+// Closed is what is wanted from the moment on when somebody holds the Lease: nobody is sent to the leader before, whose address may not even refuse.
+func Closed(term int64) Wanted { return Wanted{Term: term, KeepReplicas: true} }
+
+// Decide what is to be in the slices of a leader that admits clients.
+func Decide(term int64, leader Member, standbys []Standby) Wanted {
+	wanted := Wanted{Term: term, Primary: []Member{leader}}
 	for _, standby := range standbys {
 		if standby.Streaming && standby.LagBytes <= MaxLagBytes && standby.Address != "" {
 			wanted.Replicas = append(wanted.Replicas, standby.Member)

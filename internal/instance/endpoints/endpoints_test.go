@@ -15,21 +15,18 @@ var (
 func TestDecide(t *testing.T) {
 	streaming := func(m Member, lag int64) Standby { return Standby{Member: m, Streaming: true, LagBytes: lag} }
 	for name, c := range map[string]struct {
-		open              bool
 		standbys          []Standby
 		primary, replicas []Member
 	}{
-		"alone, the leader serves both":             {true, nil, []Member{leader}, []Member{leader}},
-		"before it is open nobody is sent to it":    {false, nil, nil, nil},
-		"standbys serve though the leader does not": {false, []Standby{streaming(second, 0)}, nil, []Member{second}},
-		"standbys serve reads, in order":            {true, []Standby{streaming(third, 0), streaming(second, 0)}, []Member{leader}, []Member{second, third}},
-		"one that is far behind does not":           {true, []Standby{streaming(second, MaxLagBytes+1), streaming(third, MaxLagBytes)}, []Member{leader}, []Member{third}},
-		"one that catches up does not":              {true, []Standby{{Member: second}}, []Member{leader}, []Member{leader}},
-		"one whose address is not known cannot":     {true, []Standby{streaming(Member{Instance: "shop-2"}, 0)}, []Member{leader}, []Member{leader}},
-		"one that is ahead of what was read counts": {true, []Standby{streaming(second, -100)}, []Member{leader}, []Member{second}},
+		"alone, the leader serves both":             {nil, []Member{leader}, []Member{leader}},
+		"standbys serve reads, in order":            {[]Standby{streaming(third, 0), streaming(second, 0)}, []Member{leader}, []Member{second, third}},
+		"one that is far behind does not":           {[]Standby{streaming(second, MaxLagBytes+1), streaming(third, MaxLagBytes)}, []Member{leader}, []Member{third}},
+		"one that catches up does not":              {[]Standby{{Member: second}}, []Member{leader}, []Member{leader}},
+		"one whose address is not known cannot":     {[]Standby{streaming(Member{Instance: "shop-2"}, 0)}, []Member{leader}, []Member{leader}},
+		"one that is ahead of what was read counts": {[]Standby{streaming(second, -100)}, []Member{leader}, []Member{second}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(3, leader, c.open, c.standbys)
+			got := Decide(3, leader, c.standbys)
 			if diff := cmp.Diff(Wanted{Term: 3, Primary: c.primary, Replicas: c.replicas}, got); diff != "" {
 				t.Error(diff)
 			}

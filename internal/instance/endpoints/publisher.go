@@ -78,22 +78,27 @@ func (p *Publisher) Run(ctx context.Context) {
 
 // write makes both slices be as wanted. known holds them as they were last seen.
 func (p *Publisher) write(ctx context.Context, wanted Wanted, known map[string]kubeapi.EndpointSlice) (done bool) {
-	done = true
-	for name, members := range map[string][]Member{
-		naming.PrimaryService(p.cluster): wanted.Primary, naming.ReplicaService(p.cluster): wanted.Replicas,
-	} {
-		if err := p.writeOne(ctx, name, wanted.Term, members, known); err != nil {
-			delete(known, name)
-			done = false
-			if ctx.Err() == nil && !kubeapi.IsConflict(err) {
-				p.log.Warn("endpoints not written, trying again", "slice", name, "error", err.Error())
-			}
-		}
+	// The primary first: each change of a Service is work for every node, and the next one may have to wait for that.
+	done = p.writeOne(ctx, naming.PrimaryService(p.cluster), wanted.Term, wanted.Primary, known)
+	if !wanted.KeepReplicas {
+		done = p.writeOne(ctx, naming.ReplicaService(p.cluster), wanted.Term, wanted.Replicas, known) && done
 	}
 	return done
 }
 
-func (p *Publisher) writeOne(ctx context.Context, name string, term int64, members []Member, known map[string]kubeapi.EndpointSlice) error {
+func (p *Publisher) writeOne(ctx context.Context, name string, term int64, members []Member, known map[string]kubeapi.EndpointSlice) (done bool) {
+	err := p.update(ctx, name, term, members, known)
+	if err == nil {
+		return true
+	}
+	delete(known, name)
+	if ctx.Err() == nil && !kubeapi.IsConflict(err) {
+		p.log.Warn("endpoints not written, trying again", "slice", name, "error", err.Error())
+	}
+	return false
+}
+
+func (p *Publisher) update(ctx context.Context, name string, term int64, members []Member, known map[string]kubeapi.EndpointSlice) error {
 	slice, ok := known[name]
 	if !ok {
 		var err error
@@ -130,5 +135,5 @@ func equal(a, b *Wanted) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Term == b.Term && slices.Equal(a.Primary, b.Primary) && slices.Equal(a.Replicas, b.Replicas)
+	return a.Term == b.Term && a.KeepReplicas == b.KeepReplicas && slices.Equal(a.Primary, b.Primary) && slices.Equal(a.Replicas, b.Replicas)
 }
