@@ -17,10 +17,11 @@ stages=(
 	"test-integration integration"
 	"test-instance integration"
 	"test-images builds"
-	"test-localcluster faults"
+	"test-localcluster localcluster"
 	"test-e2e e2e"
+	"test-faults faults"
 )
-declare -A budget=([builds]=25 [lint]=5 [unit]=3 [simulation]=3 [integration]=5 [e2e]=12 [faults]=12) used=() stage_time=()
+declare -A budget=([builds]=25 [lint]=5 [unit]=3 [simulation]=3 [integration]=8 [localcluster]=8 [e2e]=13 [faults]=12) used=() stage_time=()
 mkdir -p .local
 log=.local/test.log
 : >"$log"

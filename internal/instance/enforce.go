@@ -67,7 +67,10 @@ func (m *Manager) makeEffective(ctx context.Context) (done bool, err error) {
 	if p.enforced.stale == nil {
 		p.enforced.stale = []server.Walsender{}
 		for _, replica := range observation.Replicas {
-			p.enforced.stale = append(p.enforced.stale, replica.Walsender)
+			// What the postmaster started since it has read the files has the setting from there.
+			if !replica.Walsender.StartedAt.After(loaded) {
+				p.enforced.stale = append(p.enforced.stale, replica.Walsender)
+			}
 		}
 	}
 	left := 0

@@ -142,3 +142,30 @@ func TestWALThatDoesNotContinueWhatIsHereIsARefusalWhereItKeepsComing(t *testing
 		t.Error("what was said before it followed counts")
 	}
 }
+
+func TestNobodyIsSentToALeaderThatIsMissing(t *testing.T) {
+	for name, c := range map[string]struct {
+		cause        string
+		opened, open bool
+		want         bool
+	}{
+		"it is not heard":               {cause: election.CauseSilent, want: true},
+		"it is heard, and not answered": {cause: election.CauseUnreachable, want: true},
+		"it handed over":                {cause: election.CauseHandover},
+		"it left":                       {cause: election.CauseReleased},
+		"its successor is open":         {cause: election.CauseSilent, open: true},
+		"its successor was open before": {cause: election.CauseSilent, opened: true},
+	} {
+		m := &Manager{process: process{open: c.open}}
+		failover := election.Failover{Cause: c.cause}
+		if c.opened {
+			failover.OpenedAt = time.Now()
+		}
+		if got := m.missing(election.Record{LastFailover: &failover}); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		if m.missing(election.Record{}) {
+			t.Error("there was none")
+		}
+	}
+}

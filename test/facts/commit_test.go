@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -90,6 +91,24 @@ func TestAWalsenderReleasesByItsOwnCopyOfTheSetting(t *testing.T) {
 		a.awaitStreaming(t, b)
 		if !waiting.waits(t, conn) {
 			t.Error("b alone releases a commit that needs two")
+		}
+	})
+}
+
+func TestANewSessionTellsWhenThePostmasterReadItsFilesAndAnOlderOneDoesNot(t *testing.T) {
+	each(t, func(t *testing.T, programs pgtest.Programs) {
+		a, _, _, conn := quorum(t, programs)
+		const loaded = "SELECT pg_conf_load_time()"
+		before := pgtest.Value[time.Time](t, a.session(t), loaded)
+		told(t, a, "ANY 2 (b, c)", int(conn.PgConn().PID()))
+		await(t, "the older session has taken it", func() bool {
+			return pgtest.Value[string](t, conn, "SHOW synchronous_standby_names") == "ANY 2 (b, c)"
+		})
+		if at := pgtest.Value[time.Time](t, conn, loaded); !at.After(before) {
+			t.Errorf("the older session has loaded at %s, before %s", at, before)
+		}
+		if at := pgtest.Value[time.Time](t, a.session(t), loaded); !at.Equal(before) {
+			t.Errorf("a new session says %s, although the postmaster has loaded at %s", at, before)
 		}
 	})
 }

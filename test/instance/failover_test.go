@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
 )
 
 // takeOver is how one leader goes and another comes.
@@ -35,6 +37,7 @@ func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
 		t.Run(fault.how, func(t *testing.T) {
 			w := synchronous(t, 3)
 			former := w.named(w.record().Holder)
+			served := w.served(naming.PrimaryService(clusterName))
 			began := time.Now()
 			fault.end(w, former)
 			w.eventually("another one leads and takes writes", func() bool {
@@ -56,6 +59,10 @@ func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
 				t.Errorf("the Lease tells of the failover: %+v", last)
 			}
 			w.eventually("the Lease tells when it was over", func() bool { return !w.record().LastFailover.OpenedAt.IsZero() })
+			// In between nobody may be in it: see endpoints.Closed.
+			only := func() []string { return slices.DeleteFunc(served(), func(state string) bool { return state == "" }) }
+			want := []string{former.name, w.record().LastFailover.To}
+			w.eventually("the Service leads to the former leader and then to the new one", func() bool { return slices.Equal(only(), want) })
 		})
 	}
 }

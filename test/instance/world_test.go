@@ -257,6 +257,36 @@ func (w *world) record() election.Record {
 func (w *world) serving(service string) string {
 	slice, err := env.api.kubernetes.DiscoveryV1().EndpointSlices(w.namespace).Get(w.ctx, service, metav1.GetOptions{})
 	w.check(err)
+	return instancesOf(slice)
+}
+
+// served is everything that a slice ever had from now on until the test ends, each as serving tells it, once per change.
+func (w *world) served(service string) (all func() []string) {
+	list := metav1.ListOptions{FieldSelector: "metadata.name=" + service}
+	watched, err := env.api.kubernetes.DiscoveryV1().EndpointSlices(w.namespace).Watch(w.ctx, list)
+	w.check(err)
+	w.t.Cleanup(watched.Stop)
+	var mu sync.Mutex
+	var states []string
+	go func() {
+		for event := range watched.ResultChan() {
+			slice, is := event.Object.(*discoveryv1.EndpointSlice)
+			if !is {
+				continue
+			}
+			mu.Lock()
+			states = append(states, instancesOf(slice))
+			mu.Unlock()
+		}
+	}()
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Compact(slices.Clone(states))
+	}
+}
+
+func instancesOf(slice *discoveryv1.EndpointSlice) string {
 	var names []string
 	for _, endpoint := range slice.Endpoints {
 		names = append(names, endpoint.TargetRef.Name)

@@ -7,13 +7,18 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/timonier-io/timonier/internal/naming"
 )
 
-// LoadedAt is when the server last read its configuration files; a session shows it once it has taken the signal itself.
+// LoadedAt is when the postmaster last read its configuration files, pg_hba.conf among them, as a new session has it from there. One that
+// is kept may have read them later, for a signal of before: of what the postmaster starts it tells nothing.
 func (s *Server) LoadedAt(ctx context.Context) (at time.Time, err error) {
-	err = s.use(ctx, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "SELECT pg_conf_load_time()").Scan(&at)
-	})
+	conn, err := s.Connect(ctx, naming.Superuser, "postgres")
+	if err == nil {
+		err = conn.QueryRow(ctx, "SELECT pg_conf_load_time()").Scan(&at)
+		_ = conn.Close(context.WithoutCancel(ctx)) // of no use any more
+	}
 	if err != nil {
 		return at, fmt.Errorf("asking when the configuration was loaded: %w", err)
 	}
