@@ -19,6 +19,9 @@ import (
 // cloneName is the application_name of a clone: not a member's, or a half-finished clone would be counted as one.
 const cloneName = "timonier_clone"
 
+// cloneJob is what it is called as work beside the loop.
+const cloneJob = "clone"
+
 // clone copies the leader's data into pgdata.new, and puts it into its place. A crash on the way throws the copy away
 // and begins again, unless the identity says that it was complete.
 func (m *Manager) clone(ctx context.Context) error {
@@ -38,7 +41,7 @@ func (m *Manager) clone(ctx context.Context) error {
 		m.log.Warn("discarding this copy of the data; the leader has it", "damage", m.contents.Damage, "leader", record.Holder, "why", m.following.refused+m.step.Message)
 	}
 	m.following.refused = ""
-	m.begin("clone", instanceapi.StateCloning, "cloning from "+record.Holder, func(ctx context.Context) error {
+	m.begin(cloneJob, instanceapi.StateCloning, "cloning from "+record.Holder, func(ctx context.Context) error {
 		if discard {
 			if err := m.options.Volumes.Discard(); err != nil {
 				return err

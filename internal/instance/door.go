@@ -30,6 +30,7 @@ func (m *Manager) openDoor(ctx context.Context) (done bool, err error) {
 	go m.openMetrics()
 	if p.primary {
 		m.leading.openedAt = m.turnTime()
+		m.measureOpening()
 		m.log.Info("open for clients", "term", m.lease.record.Term, "timeline", p.observation.Timeline, "position", p.observation.Inserted.String())
 	}
 	return true, nil

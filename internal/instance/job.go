@@ -46,6 +46,7 @@ func (m *Manager) noticeJob() {
 	}
 	select {
 	case err := <-m.job.done:
+		m.countJob(m.job.name, err)
 		taken := time.Since(m.job.started).Milliseconds()
 		if err != nil {
 			m.log.Warn("failed, trying again", "job", m.job.name, "afterMilliseconds", taken, "error", err.Error())

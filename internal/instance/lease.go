@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/metrics"
 	"github.com/timonier-io/timonier/internal/kubeapi"
 	"github.com/timonier-io/timonier/internal/naming"
 )
@@ -117,6 +118,7 @@ func (m *Manager) writeRecord(record election.Record) error {
 	if err != nil {
 		return err
 	}
+	m.stands(record)
 	m.options.Step("lease: write")
 	m.call(&record, func(ctx context.Context) (kubeapi.Lease, error) { return m.leases.Update(ctx, object) })
 	return nil
@@ -124,9 +126,14 @@ func (m *Manager) writeRecord(record election.Record) error {
 
 func (m *Manager) call(record *election.Record, do func(context.Context) (kubeapi.Lease, error)) {
 	call := &leaseCall{sent: time.Now(), record: record, over: m.lease.record.Revision, answer: make(chan leaseAnswer, 1)}
+	verb := metrics.CallGet
+	if record != nil {
+		verb = metrics.CallUpdate
+	}
 	m.leaseCall = call
 	go func() {
 		object, err := do(context.Background()) // the client has a time limit of its own
+		m.measures.LeaseCalls.Observe(time.Since(call.sent), verb)
 		call.answer <- leaseAnswer{object, err}
 		m.wake()
 	}()
@@ -170,6 +177,7 @@ func (m *Manager) tookRead(call *leaseCall, answer leaseAnswer) {
 func (m *Manager) tookWrite(call *leaseCall, answer leaseAnswer) {
 	switch {
 	case answer.err == nil:
+		m.measures.LeaseWrites.Add(metrics.Succeeded)
 		view := viewOf(answer.object)
 		view.asked = call.sent
 		m.wrote(*call.record)
@@ -180,6 +188,11 @@ func (m *Manager) tookWrite(call *leaseCall, answer leaseAnswer) {
 		m.unsettled = max(m.unsettled, call.over)
 		m.apiFailed = time.Now()
 	}
+	outcome := metrics.Failed
+	if kubeapi.IsConflict(answer.err) {
+		outcome = metrics.Conflict
+	}
+	m.measures.LeaseWrites.Add(outcome)
 	m.lease.doubtful = true
 	m.hold("writing the Lease", answer.err)
 }
@@ -252,6 +265,9 @@ func renewalOf(before, after election.Record) bool {
 
 // adoptView takes a state of the Lease over, and writes down what must not be forgotten of it.
 func (m *Manager) adoptView(view leaseView) {
+	if !view.edited && view.record.Revision >= m.highest {
+		m.measureLease(view.record)
+	}
 	if before := m.lease.record; before.Holder != view.record.Holder || before.Term != view.record.Term {
 		m.leaderChanged(view.record)
 	}

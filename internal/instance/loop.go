@@ -222,7 +222,10 @@ func (m *Manager) duties(ctx context.Context) {
 }
 
 func (m *Manager) openLogs(handover *handover) error {
-	seen := func(entry logs.Entry) { m.fatal.see(entry) }
+	seen := func(entry logs.Entry) {
+		m.fatal.see(entry)
+		m.countCancelled(entry)
+	}
 	var err error
 	if handover != nil {
 		m.stream, err = logs.TakeOver(m.options.logDirectory(), handover.Logs, m.sink, seen, time.Now)

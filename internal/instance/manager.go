@@ -46,6 +46,7 @@ type Manager struct {
 	sql           *server.Server
 	configuration *configurations
 	metrics       *metrics.Handler
+	measures      *metrics.Availability
 	writes        *volumes.WriteProbe
 
 	wakeUp    chan struct{}
@@ -53,6 +54,7 @@ type Manager struct {
 	watched   atomic.Pointer[watchedLease]
 	published atomic.Pointer[instanceapi.Status]
 	beat      atomic.Pointer[toldBeat]
+	seenState atomic.Pointer[metrics.State]
 	turnedAt  atomic.Int64 // when the loop last turned, in Unix nanoseconds
 	fatal     lastFatal
 	applying  sync.Mutex // one configuration, restart or upgrade at a time
@@ -73,6 +75,9 @@ type Manager struct {
 	leading       leading
 	leaving       string       // why it gives the Lease up, "" for no
 	handing       *handingOver // a handover that is under way, nil for none
+	passed        *handingOver // the one that was passed on, until its successor is open
+	takeover      *takeover    // that this instance takes part in, nil for none
+	stalled       bool         // the probe of the write path that is under way was counted
 	following     following
 	ending        bool      // PID 1 was asked to end
 	forced        time.Time // when a forced promotion was asked for
@@ -93,6 +98,7 @@ func New(options Options) (*Manager, error) {
 		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{}, unsettled: neverRead,
 		doubt: doubt{holderSince: time.Now(), heardAt: time.Now()},
 	}
+	m.measures = metrics.NewAvailability()
 	m.sink = logs.NewSink(options.Output, time.Now)
 	m.log = slog.New(slog.NewJSONHandler(m.sink, nil)).With("logger", "timonier")
 	for _, directory := range []string{options.socketDirectory(), options.keyDirectory(), options.inRun("candidate")} {
@@ -123,7 +129,7 @@ func New(options Options) (*Manager, error) {
 	m.statuses, m.peers = peers.New(asking), peers.NewHeartbeats(asking)
 	m.sql = &server.Server{SocketDirectory: options.socketDirectory(), Port: naming.PortPostgres}
 	m.metrics = metrics.New(m.metricsOptions())
-	m.writes = volumes.NewWriteProbe(options.Volumes)
+	m.writes = volumes.NewWriteProbe(options.Volumes, m.measureWrite)
 	if m.configuration, err = loadConfigurations(options.Volumes.Data); err != nil {
 		return nil, err
 	}
@@ -144,6 +150,7 @@ func (m *Manager) metricsOptions() metrics.Options {
 			return m.sql.Connect(ctx, naming.MonitorRole, "postgres")
 		},
 		Instance: m.options.Instance, Cluster: m.options.Cluster, Volumes: measured,
+		Availability: m.measures, State: m.metricsState,
 		Report: func(err error) { m.log.Warn("metrics are incomplete", "error", err.Error()) },
 	}
 }

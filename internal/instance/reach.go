@@ -84,6 +84,22 @@ func (s *reached) behind(now time.Time) time.Duration {
 	return max(now.Sub(s.upTo), now.Sub(s.heard))
 }
 
+// currentAt is, for each standby that is remembered, the latest time of which it is known to have everything; of an instance that was cloned again, the
+// copy that is nearest.
+func (r *reach) currentAt() map[string]time.Time {
+	current := map[string]time.Time{}
+	for _, standby := range r.standbys {
+		at := standby.upTo
+		if standby.heard.Before(at) {
+			at = standby.heard
+		}
+		if at.After(current[standby.instance]) {
+			current[standby.instance] = at
+		}
+	}
+	return current
+}
+
 // wanted is the quorum that this leader wants by what it sees.
 func (r *reach) wanted(now time.Time, incarnation, self string, configuration instanceapi.Configuration, published election.Quorum) election.Quorum {
 	asked := configuration.Availability

@@ -14,6 +14,9 @@ import (
 // rewindName is the application_name of a rewind: not a member's.
 const rewindName = "timonier_rewind"
 
+// rewindJob is what it is called as work beside the loop.
+const rewindJob = "rewind"
+
 // rewind takes back what this copy has and the leader has not. Its incarnation stays, since it keeps what was acknowledged. Where that fails the
 // leader's data is cloned again.
 func (m *Manager) rewind() error {
@@ -33,7 +36,7 @@ func (m *Manager) rewind() error {
 		return err
 	}
 	m.log.Warn("rewinding to where this copy left the leader's line", "leader", record.Holder, "timeline", m.contents.Control.Timeline(), "position", m.reaches().String())
-	m.begin("rewind", instanceapi.StateRewinding, "taking back what the leader has not", func(ctx context.Context) error {
+	m.begin(rewindJob, instanceapi.StateRewinding, "taking back what the leader has not", func(ctx context.Context) error {
 		connection := append(m.leaderConnection(record.Address, rewindName), postgres.ConnParameter{Key: "dbname", Value: "postgres"})
 		m.options.Step("rewind: begin")
 		// Not twice over the same copy, nor with a recovery of its own: then it finds nothing to do where there is, and what it recovers diverges.

@@ -3,6 +3,7 @@ package instance
 import (
 	"time"
 
+	"github.com/timonier-io/timonier/internal/instance/metrics"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 )
 
@@ -18,11 +19,18 @@ const (
 func (m *Manager) noticeStall() {
 	p := &m.process
 	waits := m.writes.Waits(time.Now())
+	if stalled := waits >= stalledAfter; stalled != m.stalled {
+		m.stalled = stalled
+		if stalled {
+			m.measures.WriteProbeFailures.Add(metrics.ProbeStalled)
+		}
+	}
 	if waits < stalledAfter || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
 		return
 	}
 	m.leaving = "a write to its volumes has not come back for " + stalledAfter.String() + ", and another instance can lead at once"
 	m.log.Error("the volumes take no writes; giving the Lease up", "waitsMilliseconds", waits.Milliseconds())
+	m.measures.FencingStops.Add(metrics.StalledWritePath)
 	m.publisher.Publish(nil)
 	if err := m.stop(supervisor.Kill); err != nil {
 		m.log.Error("postgres cannot be killed", "error", err.Error())

@@ -31,6 +31,7 @@ func (m *Manager) publish() {
 	status.Leader = serving && m.process.primary && !o.InRecovery && m.leading.record != nil
 	m.published.Store(&status)
 	m.publishHeartbeat()
+	m.publishState()
 }
 
 // state is what the instance is doing, in one word, for what it waits, and a message for people.

@@ -114,6 +114,9 @@ func (m *Manager) stopAtOnce(step election.Step) error {
 	}
 	if p := m.process.postmaster; p != nil && p.Asked() < mode {
 		m.log.Warn("stopping postgres at once", "rule", step.Rule, "why", joined(step.Message, m.leaving))
+		if m.process.primary && m.handing == nil { // what still runs of a server that has handed over keeps nobody safe by its end
+			m.measures.FencingStops.Add(step.Rule)
+		}
 	}
 	m.publisher.Publish(nil)
 	return m.stop(mode)
@@ -127,6 +130,10 @@ func (m *Manager) makePromise(revision int64) error {
 	if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
 		identity.Promise = 0 // what may be on disk binds after a restart; until then nobody was told
 		return err
+	}
+	if m.lease.record.Holder != m.options.Instance {
+		m.measures.Votes.Add()
+		m.takesPart()
 	}
 	m.log.Info("voting", "revision", revision, "cause", m.doubt.cause, "position", m.reaches().String())
 	return nil
@@ -142,15 +149,21 @@ func (m *Manager) completed(step election.Step) election.Record {
 	if before.Holder == m.options.Instance && before.LastFailover != nil {
 		return record // the same leader, under another number
 	}
-	cause, from := m.doubt.cause, before.Holder
+	cause, from := m.takeoverCause(before)
+	record.LastFailover = &election.Failover{
+		From: from, To: record.Holder, Cause: cause, SuspectedAt: m.doubt.since.UTC().Truncate(time.Millisecond),
+	}
+	return record
+}
+
+// takeoverCause is why somebody else is to lead than by this record, and who led.
+func (m *Manager) takeoverCause(before election.Record) (cause, from string) {
+	cause, from = m.doubt.cause, before.Holder
 	if from == "" {
 		cause, from = election.CauseReleased, before.Quorum.Members[before.HolderIncarnation]
 	}
 	if before.Handover == m.options.Instance {
 		cause = election.CauseHandover
 	}
-	record.LastFailover = &election.Failover{
-		From: from, To: record.Holder, Cause: cause, SuspectedAt: m.doubt.since.UTC().Truncate(time.Millisecond),
-	}
-	return record
+	return cause, from
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/api"
+	"github.com/timonier-io/timonier/internal/instance/metrics"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -21,8 +22,9 @@ const (
 
 // handingOver is a handover that is under way.
 type handingOver struct {
-	to    string
-	until time.Time
+	to      string
+	askedAt time.Time
+	until   time.Time
 	// checkpointed: a checkpoint was made, so that the one of the stop is short.
 	checkpointed bool
 	// asked: the server was told to stop.
@@ -65,7 +67,7 @@ func (m *Manager) beginHandover(to string) error {
 	case lag > handoverLag:
 		return conflict("Lagging", fmt.Sprintf("%s is %d bytes behind; wait until it has caught up", to, lag))
 	}
-	m.handing = &handingOver{to: to, until: time.Now().Add(handoverPatience)}
+	m.handing = &handingOver{to: to, askedAt: time.Now(), until: time.Now().Add(handoverPatience)}
 	m.log.Info("handing over", "to", to, "term", m.lease.record.Term)
 	return nil
 }
@@ -104,6 +106,7 @@ func (m *Manager) handsOver() string {
 	}
 	if beat, _ := m.peers.Beat(m.handing.to); beat.Broken || time.Now().After(m.handing.until) {
 		m.log.Warn("the handover is given up", "to", m.handing.to, "gone", beat.Broken)
+		m.measures.Handovers.Add(metrics.GivenUp)
 		m.handing = nil
 		return ""
 	}

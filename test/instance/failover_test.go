@@ -63,6 +63,7 @@ func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
 			only := func() []string { return slices.DeleteFunc(served(), func(state string) bool { return state == "" }) }
 			want := []string{former.name, w.record().LastFailover.To}
 			w.eventually("the Service leads to the former leader and then to the new one", func() bool { return slices.Equal(only(), want) })
+			w.tellsOfTakeover(former, strings.HasPrefix(fault.how, "PID 1"))
 		})
 	}
 }
@@ -97,11 +98,15 @@ func TestASwitchoverPassesTheLeaseByName(t *testing.T) {
 			w.eventually("it leads", func() bool { return w.record().Holder == p.name })
 			p.becomes(instanceapi.StateRunning)
 			p.must("INSERT INTO notes VALUES ('second')")
+			p.measures(`handovers_total{outcome="taken"}`, 1)
 			break
 		}
 	}
 	former.becomes(instanceapi.StateStreaming)
 	former.reads(notes, "first second")
+	for _, series := range []string{`handovers_total{outcome="passed"}`, "handover_release_seconds", "handover_seconds"} {
+		former.measures(series, 1)
+	}
 	record := w.record()
 	if record.LastFailover == nil || record.LastFailover.Cause != "Handover" || record.Term != 2 {
 		t.Errorf("the Lease says %+v", record)
@@ -125,9 +130,9 @@ func (p *pod) signalAll(signal string) error {
 }
 
 // synchronous is a cluster whose commits wait for as many standbys as they are to.
-func synchronous(t *testing.T, instances int) *world {
+func synchronous(t *testing.T, instances int, prepare ...func(*world)) *world {
 	t.Helper()
-	w := cluster(t, instances)
+	w := cluster(t, instances, prepare...)
 	w.eventually("commits wait for a standby", func() bool {
 		q := w.record().Quorum
 		return q.Required == w.availability().SynchronousStandbys+1 && len(q.Members) == instances

@@ -82,6 +82,7 @@ func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
 		t.Error("it was cloned again, although what it lacked could be fetched alone")
 	}
 	w.pods[1].logs("rewinding")
+	w.pods[1].measures(`rewinds_total{outcome="done"}`, 1)
 }
 
 func TestAStandbyWhoseWALIsGoneIsClonedAgain(t *testing.T) {
@@ -126,6 +127,7 @@ func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+	w.pods[1].measuresThat(`lease_writes_total{outcome="failed"}`, "has grown", func(failed float64) bool { return failed > 0 })
 	w.check(env.api.thaw())
 	revision := w.record().Revision
 	w.eventually("the leader renews again", func() bool { return w.record().Revision > revision })

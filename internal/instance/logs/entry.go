@@ -63,6 +63,20 @@ func textLine(line []byte, now time.Time) []byte {
 	return append(output, '\n')
 }
 
+// Warnings of a commit that gave up waiting for its standbys, as src/backend/replication/syncrep.c has them in 15 and 17: cancelled by its client or by
+// pg_cancel_backend, and ended by pg_terminate_backend or a shutdown. It is committed here, and perhaps nowhere else.
+const (
+	waitCancelled  = "canceling wait for synchronous replication"
+	waitTerminated = "canceling the wait for synchronous replication and terminating connection"
+)
+
+// WaitCancelled tells that a commit was returned without having waited for its standbys, and whether its session was ended with it. Whoever may write
+// functions can log the same words, and have himself counted.
+func (e Entry) WaitCancelled() (cancelled, terminated bool) {
+	terminated = strings.HasPrefix(e.Message, waitTerminated)
+	return e.Severity == "WARNING" && (terminated || strings.HasPrefix(e.Message, waitCancelled)), terminated
+}
+
 // parse reads an entry only where it may matter: most lines need not be taken apart.
 func parse(line []byte) (Entry, bool) {
 	const key = `"error_severity":"`
@@ -71,6 +85,10 @@ func parse(line []byte) (Entry, bool) {
 		return Entry{}, false
 	}
 	rest := line[at+len(key):]
+	if bytes.HasPrefix(rest, []byte("WARNING")) && bytes.Contains(rest, []byte("wait for synchronous replication")) {
+		var entry Entry
+		return entry, json.Unmarshal(line, &entry) == nil
+	}
 	for _, severity := range []string{"FATAL", "PANIC", "ERROR", "LOG"} {
 		if bytes.HasPrefix(rest, []byte(severity)) {
 			var entry Entry

@@ -43,6 +43,18 @@ func TestOnlyEntriesThatMayMatterAreTakenApart(t *testing.T) {
 	if _, ok := parse([]byte(`{"error_severity":"WARNING","message":"…"}`)); ok {
 		t.Error("a warning was taken apart")
 	}
+	for message, want := range map[string]bool{
+		"canceling wait for synchronous replication due to user request":                                         false,
+		"canceling the wait for synchronous replication and terminating connection due to administrator command": true,
+	} {
+		entry, ok := parse([]byte(`{"error_severity":"WARNING","message":"` + message + `","backend_type":"client backend"}`))
+		if cancelled, terminated := entry.WaitCancelled(); !ok || !cancelled || terminated != want {
+			t.Errorf("%s: parsed %+v, %v", message, entry, ok)
+		}
+	}
+	if cancelled, _ := (Entry{Severity: "LOG", Message: "canceling wait for synchronous replication"}).WaitCancelled(); cancelled {
+		t.Error("what is no warning counts")
+	}
 	entry, ok = textEntry([]byte(`2026-01-02 12:00:00 UTC [7] FATAL:  could not access file "x"`))
 	if !ok || entry.Message != `could not access file "x"` {
 		t.Errorf("parsed %+v, %v", entry, ok)

@@ -1,8 +1,10 @@
-// Package metrics tells Prometheus about the PostgreSQL server of this instance.
+// Package metrics tells Prometheus about this instance and its PostgreSQL server.
 //
 //	handler.go     HTTP, the one connection, the cache
 //	collect.go     how a group of metrics is asked for
 //	groups.go, groups_replication.go   what is asked: one query for each group, as a table
+//	counted.go     counters and histograms
+//	availability.go, state.go   what the instance itself tells of high availability: what it did, and how it is now
 //	volumes.go     how full the volumes are
 //	encode.go      Prometheus' text format
 //

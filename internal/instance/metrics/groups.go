@@ -9,7 +9,7 @@ const maxRows = "50"
 func groups() []group {
 	return []group{
 		server, connections, transactions, databases, databaseSizes, checkpoints, checkpointer, wal, archiver, settings,
-		position, standbys, receiver, slots, relaxedDurability,
+		position, standbys, receiver, slots, synchronousCommitOverrides,
 	}
 }
 

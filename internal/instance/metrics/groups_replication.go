@@ -1,5 +1,11 @@
 package metrics
 
+import (
+	"time"
+
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
 // here is the position that this server has reached: inserted on a primary, received (or else
 // replayed) on a standby.
 const here = `CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_insert_lsn() END`
@@ -22,11 +28,14 @@ var position = group{
 	},
 }
 
+// standbyName is a member's instance: the rest of its application_name changes with each term and clone, and each would be another time series.
+const standbyName = `CASE WHEN usename = '` + naming.ReplicationRole + `' THEN split_part(application_name, '.', 1) ELSE application_name END`
+
 // A clone in progress has a name of its own and is not streaming. Two connections of one name become one row, the worse of them.
 var standbys = group{
 	name: "standbys", labels: []string{"standby"},
 	query: fixed(`
-		SELECT application_name, count(*)::float8, bool_and(state = 'streaming')::int::float8, bool_or(sync_state IN ('sync', 'quorum'))::int::float8,
+		SELECT ` + standbyName + `, count(*)::float8, bool_and(state = 'streaming')::int::float8, bool_or(sync_state IN ('sync', 'quorum'))::int::float8,
 		       max(` + here + ` - sent_lsn)::float8, max(` + here + ` - flush_lsn)::float8, max(` + here + ` - replay_lsn)::float8,
 		       max(extract(epoch FROM flush_lag))::float8, max(extract(epoch FROM replay_lag))::float8
 		FROM pg_stat_replication GROUP BY 1 ORDER BY 6 DESC NULLS LAST, 1 LIMIT ` + maxRows),
@@ -67,16 +76,19 @@ var slots = group{
 	},
 }
 
-// on and remote_apply keep the promise that an acknowledged commit survives; everything else gives it up.
-var relaxedDurability = group{
-	name: "lowered durability", labels: []string{"database", "role", "synchronous_commit"},
+// on and remote_apply keep the promise that an acknowledged commit survives; everything else gives it up. A standby has the same
+// settings, so the primary alone tells of them.
+var synchronousCommitOverrides = group{
+	name: "overrides of synchronous_commit", labels: []string{"database", "role", "synchronous_commit"}, keep: time.Minute,
 	query: fixed(`
 		SELECT coalesce(d.datname, ''), coalesce(pg_get_userbyid(nullif(s.setrole, 0)), ''), c.value, 1::float8
 		FROM pg_db_role_setting s
 		LEFT JOIN pg_database d ON d.oid = s.setdatabase
 		CROSS JOIN unnest(s.setconfig) AS e (entry)
 		CROSS JOIN LATERAL (SELECT lower(split_part(e.entry, '=', 2))) AS c (value)
-		WHERE split_part(e.entry, '=', 1) = 'synchronous_commit' AND c.value NOT IN ('on', 'remote_apply', 'true', 'yes', '1')
+		WHERE NOT pg_is_in_recovery() AND split_part(e.entry, '=', 1) = 'synchronous_commit' AND c.value NOT IN ('on', 'remote_apply', 'true', 'yes', '1')
 		ORDER BY 1, 2 LIMIT ` + maxRows),
-	families: []family{{"relaxed_durability", gauge, "A role or database for which synchronous_commit was lowered: its acknowledged commits may be lost."}},
+	families: []family{
+		{"synchronous_commit_overrides", gauge, "On a primary: a role or database (empty for all) for which synchronous_commit was lowered: its acknowledged commits may be lost; looked at once a minute."},
+	},
 }

@@ -28,6 +28,9 @@ type Options struct {
 	Instance, Cluster string
 	// Volumes to measure, by what they hold ("data", "wal"): a directory on each.
 	Volumes map[string]string
+	// Availability counts what this instance does for high availability, and State tells of it now; both nil for neither.
+	Availability *Availability
+	State        func() State
 	// Timeout of one collection; 0 means 5 s.
 	Timeout time.Duration
 	// Now is the clock; nil means time.Now.
@@ -169,6 +172,10 @@ func (h *Handler) collect(ctx context.Context) []byte {
 	if h.conn != nil {
 		e.head(info)
 		e.sample(info.name, []string{"cluster", "instance", "version"}, []string{h.options.Cluster, h.options.Instance, h.version.String()}, 1)
+	}
+	if h.options.Availability != nil {
+		h.options.Availability.write(&e)
+		h.options.State().write(&e, h.options.Now())
 	}
 	failed := 0
 	for _, g := range groups() {

@@ -46,4 +46,12 @@ func (l Layout) mounts() []string {
 	return []string{l.WAL, l.Data}
 }
 
+// volume is what a mount is called in metrics.
+func (l Layout) volume(mount string) string {
+	if l.WAL != "" && mount == l.WAL {
+		return "wal"
+	}
+	return "data"
+}
+
 func identityFile(mount string) string { return filepath.Join(mount, "identity.json") }

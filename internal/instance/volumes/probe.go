@@ -15,14 +15,20 @@ const probeFile = ".write-probe"
 // so that is a goroutine of its own, and needs no connection to a server.
 type WriteProbe struct {
 	layout Layout
+	// written is told of each write that came back.
+	written func(volume string, took time.Duration, err error)
 	// since is when the write that is under way began, in Unix nanoseconds; 0 for none.
 	since atomic.Int64
 }
 
-// NewWriteProbe of an instance's volumes; Run does the work.
-func NewWriteProbe(layout Layout) *WriteProbe { return &WriteProbe{layout: layout} }
+// NewWriteProbe of an instance's volumes; Run does the work. written is told of each write that came back: to which volume ("data", "wal"),
+// how long it took, and what went wrong.
+func NewWriteProbe(layout Layout, written func(volume string, took time.Duration, err error)) *WriteProbe {
+	return &WriteProbe{layout: layout, written: written}
+}
 
-// Run writes at each interval where wanted says so, until the context ends. What fails at once is not its business: the server finds that out.
+// Run writes at each interval where wanted says so, until the context ends. What fails at once is told, and nothing else is done
+// about it: the server finds it out too.
 func (p *WriteProbe) Run(ctx context.Context, interval time.Duration, wanted func() bool) {
 	for {
 		select {
@@ -34,9 +40,11 @@ func (p *WriteProbe) Run(ctx context.Context, interval time.Duration, wanted fun
 			continue
 		}
 		for _, mount := range p.layout.mounts() {
-			p.since.Store(time.Now().UnixNano())
-			p.write(filepath.Join(mount, probeFile))
+			began := time.Now()
+			p.since.Store(began.UnixNano())
+			err := p.write(filepath.Join(mount, probeFile))
 			p.since.Store(0)
+			p.written(p.layout.volume(mount), time.Since(began), err)
 		}
 	}
 }
@@ -50,13 +58,14 @@ func (p *WriteProbe) Waits(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, since))
 }
 
-func (p *WriteProbe) write(path string) {
+func (p *WriteProbe) write(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return
+		return err
 	}
 	defer func() { _ = file.Close() }()
-	if _, err := file.WriteAt([]byte{'.'}, 0); err == nil {
-		_ = file.Sync()
+	if _, err := file.WriteAt([]byte{'.'}, 0); err != nil {
+		return err
 	}
+	return file.Sync()
 }

@@ -1,0 +1,191 @@
+//go:build integration
+
+package instance
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/metrics"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// tellsOfTakeover holds that the metrics tell what the Lease does: how a leader went, and another came.
+func (w *world) tellsOfTakeover(former *pod, restarted bool) {
+	w.t.Helper()
+	record := w.record()
+	last, leader := record.LastFailover, w.named(record.Holder)
+	if last.Cause == election.CauseHandover {
+		leader.measures(`handovers_total{outcome="taken"}`, 1)
+		leader.measures(`takeover_seconds`, 0)
+	} else {
+		leader.measures(`failovers_total{cause="`+last.Cause+`"}`, 1)
+		leader.measures(`elections_total{cause="`+last.Cause+`",outcome="won"}`, 1)
+		leader.measuresThat("votes_total", "has grown", func(votes float64) bool { return votes >= 1 })
+		for _, histogram := range []string{"takeover_lease_seconds", "takeover_open_seconds", "takeover_seconds"} {
+			leader.measures(histogram, 1)
+		}
+		for _, p := range w.pods {
+			// The other voter did not win; whoever led before may have voted too.
+			if p == leader || p == former {
+				continue
+			}
+			if lost, voted := p.metrics().total("elections_total"), p.metrics().total("votes_total"); lost < 1 || voted < 1 {
+				w.t.Errorf("%s took part in %v elections, with %v votes", p.name, lost, voted)
+			}
+		}
+	}
+	if !restarted && last.Cause != election.CauseDown && last.Cause != election.CauseReleased {
+		former.measures(`fencing_stops_total{rule="one_primary_at_a_time"}`, 1) // it was still running when it read of another one
+	}
+	leader.measures(`role{role="leader"}`, 1)
+	former.measures(`role{role="standby"}`, 1)
+	for _, p := range w.pods {
+		p.measures("term", float64(record.Term))
+		p.measures("lease_timeline", float64(record.Timeline))
+		p.measures("timeline", float64(record.Timeline))
+	}
+}
+
+func TestMetricsTellOfTheQuorumAndOfWhoIsLost(t *testing.T) {
+	w := synchronous(t, 3)
+	leader, lost := w.named(w.record().Holder), w.pods[3]
+	w.check(leader.superuser("ALTER ROLE app SET synchronous_commit = off"))
+	leader.measures(`role{role="leader"}`, 1)
+	leader.measures("term", 1)
+	leader.measures("quorum_members", 3)
+	leader.measures("quorum_required", 2)
+	leader.measures("quorum_effective", 1)
+	leader.measures(`synchronous_commit_overrides{database="",role="app",synchronous_commit="off"}`, 1)
+	w.pods[2].measures("quorum_member", 1)
+	w.pods[2].measures(`clones_total{outcome="done"}`, 1)
+	for _, p := range w.pods {
+		p.measuresThat("lease_renewal_age_seconds", "is that of a Lease that is renewed", func(age float64) bool { return age < 10 })
+		p.measuresThat(`lease_call_seconds{verb="get"}`, "has grown", func(calls float64) bool { return calls > 0 })
+	}
+	if told := w.pods[2].metrics().total("synchronous_commit_overrides"); told != 0 {
+		t.Errorf("a standby tells of %v overrides, which its leader does", told)
+	}
+	leader.measuresThat(`lease_writes_total{outcome="succeeded"}`, "has grown", func(writes float64) bool { return writes > 0 })
+	leader.measuresThat(`write_probe_seconds{volume="data"}`, "has grown", func(probes float64) bool { return probes > 0 })
+	leader.measures(`standby_streaming{standby="shop-3"}`, 1)
+	leader.measuresThat(`standby_behind_seconds{standby="shop-3"}`, "is small", func(behind float64) bool { return behind < 3 })
+	leader.measuresThat(`peer_silence_seconds{peer="shop-3"}`, "is small", func(silence float64) bool { return silence < 2 })
+
+	lost.kill()
+	leader.measuresThat(`standby_behind_seconds{standby="shop-3"}`, "grows", func(behind float64) bool { return behind > 5 })
+	leader.measuresThat(`peer_silence_seconds{peer="shop-3"}`, "grows", func(silence float64) bool { return silence > 5 })
+	leader.measures("quorum_members", 2)
+	leader.measuresThat(`standby_behind_seconds{standby="shop-2"}`, "stays small", func(behind float64) bool { return behind < 3 })
+}
+
+func TestACommitThatDoesNotWaitForItsStandbysIsCounted(t *testing.T) {
+	w := synchronous(t, 2, func(w *world) {
+		w.asked = func(a *instanceapi.Availability) { a.Durability = instanceapi.DurabilityRequired }
+	})
+	leader := w.named(w.record().Holder)
+	leader.measures(`commit_waits_cancelled_total{cause="user_request"}`, 0)
+	w.pods[2].kill()
+	for _, give := range []struct{ up, cause string }{
+		{"pg_cancel_backend", "user_request"}, {"pg_terminate_backend", "termination"},
+	} {
+		conn, err := leader.connect()
+		w.check(err)
+		inserted := make(chan struct{})
+		go func() {
+			defer close(inserted)
+			_, _ = conn.Exec(w.ctx, "INSERT INTO notes VALUES ('not acknowledged')") // it succeeds, or its session ends
+			_ = conn.Close(context.WithoutCancel(w.ctx))
+		}()
+		w.eventually("the commit waits", func() bool {
+			return leader.superuser("DO $$BEGIN IF NOT (SELECT bool_or("+give.up+"(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep') IS TRUE THEN RAISE 'none'; END IF; END$$") == nil
+		})
+		<-inserted
+		leader.measures(`commit_waits_cancelled_total{cause="`+give.cause+`"}`, 1)
+	}
+}
+
+func TestAWriteOfTheLeaseThatSomebodyElseForestalledIsCounted(t *testing.T) {
+	w := cluster(t, 1)
+	leases := env.api.kubernetes.CoordinationV1().Leases(w.namespace)
+	stop := make(chan struct{})
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			patch := []byte(`{"metadata":{"annotations":{"somebody-else":"` + string(rune('a'+n%26)) + `"}}}`)
+			_, _ = leases.Patch(w.ctx, naming.Lease(clusterName), "application/merge-patch+json", patch, metav1.PatchOptions{}) // one that is refused is tried again
+		}
+	}()
+	w.pods[1].measuresThat(`lease_writes_total{outcome="conflict"}`, "has grown", func(conflicts float64) bool { return conflicts > 0 })
+	close(stop)
+	<-written
+	if record := w.record(); record.Term != 1 || record.Holder != "shop-1" {
+		t.Errorf("the Lease says %+v", record)
+	}
+}
+
+func TestAVolumeThatTakesNoWritesIsCounted(t *testing.T) {
+	w := cluster(t, 1)
+	p := w.pods[1]
+	before := p.metrics()
+	if failed, _ := before.of(`write_probe_failures_total{cause="error"}`); failed != 0 {
+		t.Fatalf("%v probes have failed already", failed)
+	}
+	probe := filepath.Join(p.directory, "data", ".write-probe")
+	w.eventually("the probe cannot be written", func() bool { return os.RemoveAll(probe) == nil && os.Mkdir(probe, 0o700) == nil })
+	p.measuresThat(`write_probe_failures_total{cause="error"}`, "has grown", func(failed float64) bool { return failed > 0 })
+}
+
+func TestAVolumeThatStallsIsCountedAndSoIsTheStop(t *testing.T) {
+	w := synchronous(t, 2)
+	former := w.named(w.record().Holder)
+	probe := filepath.Join(former.directory, "data", ".write-probe")
+	// Whoever opens a pipe to write waits in the kernel until somebody reads, as with a volume that is gone.
+	w.eventually("the probe cannot come back", func() bool { return os.RemoveAll(probe) == nil && syscall.Mkfifo(probe, 0o666) == nil })
+	w.check(os.Chown(probe, podUID, 10001))
+	former.measuresThat("write_probe_waits_seconds", "grows", func(waits float64) bool { return waits > 2 })
+	former.measures(`write_probe_failures_total{cause="stalled"}`, 1)
+	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
+	w.other(former).measures(`failovers_total{cause="Released"}`, 1)
+}
+
+func TestSeriesOfStandbysAreNamedByInstancesInEveryTerm(t *testing.T) {
+	w := synchronous(t, 2)
+	former := w.named(w.record().Holder)
+	leader := w.other(former)
+	_, err := former.client.Switchover(w.ctx, instanceapi.SwitchoverRequest{To: leader.name})
+	w.check(err)
+	leader.measures(`role{role="leader"}`, 1)
+	leader.measures("term", 2)
+	leader.measures(`standby_streaming{standby="`+former.name+`"}`, 1)
+	for series := range leader.metrics() {
+		_, standby, told := strings.Cut(series, `{standby="`)
+		if told && standby != former.name+`"}` {
+			t.Errorf("there is %s, of nobody but %s", series, former.name)
+		}
+	}
+}
+
+// other of two.
+func (w *world) other(one *pod) *pod {
+	for _, p := range w.pods {
+		if p != one {
+			return p
+		}
+	}
+	return nil
+}
