@@ -265,11 +265,11 @@ func renewalOf(before, after election.Record) bool {
 
 // adoptView takes a state of the Lease over, and writes down what must not be forgotten of it.
 func (m *Manager) adoptView(view leaseView) {
-	if !view.edited && view.record.Revision >= m.highest {
+	if m.counts(view) {
 		m.measureLease(view.record)
-	}
-	if before := m.lease.record; before.Holder != view.record.Holder || before.Term != view.record.Term {
-		m.leaderChanged(view.record)
+		if before := m.lease.record; before.Holder != view.record.Holder || before.Term != view.record.Term {
+			m.leaderChanged(view.record)
+		}
 	}
 	if m.lease.record.Revision != view.record.Revision {
 		m.revisionSince = view.readAt
@@ -285,6 +285,12 @@ func (m *Manager) adoptView(view leaseView) {
 		m.unsettled = view.record.Revision
 	}
 	m.see(view.record)
+}
+
+// counts tells whether a state of the Lease says who leads. One that was edited by hand, emptied or restored from an earlier time does not: a leader that
+// took it at its word would forget that it leads, and could not write its own again.
+func (m *Manager) counts(view leaseView) bool {
+	return !view.edited && view.record.Revision >= m.highest
 }
 
 // see notes what a record says in the identity, if it is of this volume's system.

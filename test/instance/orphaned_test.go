@@ -168,7 +168,8 @@ func TestARunningLeaderWritesADeletedLeaseAgain(t *testing.T) {
 }
 
 func TestALeaseEditedByHandIsWrittenAgain(t *testing.T) {
-	w := cluster(t, 1)
+	w := synchronous(t, 2)
+	before := w.pods[1].status().Postgres
 	leases := env.api.kubernetes.CoordinationV1().Leases(w.namespace)
 	lease, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
 	w.check(err)
@@ -188,4 +189,7 @@ func TestALeaseEditedByHandIsWrittenAgain(t *testing.T) {
 	})
 	w.pods[1].becomes(instanceapi.StateRunning)
 	w.pods[1].must("INSERT INTO notes VALUES ('second')")
+	if after := w.pods[1].status().Postgres; after.PID != before.PID {
+		t.Errorf("PostgreSQL was restarted: its process was %d, and is %d", before.PID, after.PID)
+	}
 }
