@@ -28,6 +28,8 @@ func (m *Manager) leaderChanged(record election.Record) {
 	if record.Holder != m.options.Instance {
 		m.leaving, m.leading, m.handing = "", leading{}, nil
 	}
+	// A loss was accepted because nobody led. Whoever leads from now on, also by it, may acknowledge what must not be lost.
+	m.forced = time.Time{}
 	m.following.renew()
 	m.log.Info("the Lease names another leader", "holder", record.Holder, "term", record.Term, "timeline", record.Timeline)
 }

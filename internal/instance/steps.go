@@ -150,6 +150,9 @@ func (m *Manager) completed(step election.Step) election.Record {
 		return record // the same leader, under another number
 	}
 	cause, from := m.takeoverCause(before)
+	if step.Rule == "forced_member_leads_alone" {
+		cause = election.CauseForced
+	}
 	record.LastFailover = &election.Failover{
 		From: from, To: record.Holder, Cause: cause, SuspectedAt: m.doubt.since.UTC().Truncate(time.Millisecond),
 	}
