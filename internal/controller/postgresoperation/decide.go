@@ -174,14 +174,25 @@ func serves(i contact.Instance) bool {
 	return (i.Status.Leader && i.Status.State == instanceapi.StateRunning) || i.Status.State == instanceapi.StateStreaming
 }
 
-// notServing is an instance other than this one that does not serve; "" where all do.
-func (f facts) notServing(except string) string {
+// standsIn tells whether an instance serves in a way that another one can be stopped beside it: its copy counts for commits. A standby whose
+// connection hangs believes for a while that it streams; whether it does is its leader's to say, who publishes the members.
+func (f facts) standsIn(name string) bool {
+	members := f.record.MemberNames()
+	return serves(f.instances[name]) && (len(members) == 0 || slices.Contains(members, name))
+}
+
+// notServing is an instance other than this one that does not serve, and what it does; "" where all do.
+func (f facts) notServing(except string) (name, does string) {
 	for _, name := range slices.Sorted(slices.Values(f.cluster.names)) {
-		if name != except && !serves(f.instances[name]) {
-			return name
+		switch {
+		case name == except || f.standsIn(name):
+		case serves(f.instances[name]):
+			return name, fmt.Sprintf("is not among the members that %s has published (%v)", orNobody(f.record.Holder), f.record.MemberNames())
+		default:
+			return name, f.doing(name)
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // doing tells what an instance does, for people.

@@ -142,8 +142,8 @@ func targetRuns(f facts) (reason, message string) {
 }
 
 func othersServe(f facts) (reason, message string) {
-	if other := f.notServing(f.target()); other != "" {
-		return v1alpha1.ReasonNotSafe, fmt.Sprintf("%s %s: nobody else is stopped before it serves", other, f.doing(other))
+	if other, does := f.notServing(f.target()); other != "" {
+		return v1alpha1.ReasonNotSafe, fmt.Sprintf("%s %s: nobody else is stopped before it serves", other, does)
 	}
 	return "", ""
 }

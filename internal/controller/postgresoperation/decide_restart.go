@@ -36,8 +36,8 @@ func decideRestart(f facts) step {
 
 // beginRestart of an instance whose turn has come, once all others serve.
 func (f facts) beginRestart(item *v1alpha1.OperationInstance) step {
-	if other := f.notServing(item.Name); other != "" {
-		return f.wait("%s is next, when %s serves: it %s", item.Name, other, f.doing(other))
+	if other, does := f.notServing(item.Name); other != "" {
+		return f.wait("%s is next, when %s serves: it %s", item.Name, other, does)
 	}
 	found := f.instances[item.Name]
 	if !found.Answers() || found.Status.Postgres == nil {

@@ -98,6 +98,7 @@ func TestWhatIsRefusedSinceItCouldNotBeDoneSafely(t *testing.T) {
 		"to the best, of none":                                    {switchover(""), func(w *world) { w.away("c-2"); w.away("c-3") }, "NobodyEligible"},
 		"a restart of all":                                        {restart(""), nil, ""},
 		"a restart while another does not serve":                  {restart("c-3"), func(w *world) { w.away("c-2") }, "NotSafe"},
+		"a restart while another's copy does not count":           {restart("c-3"), func(w *world) { delete(w.record.Quorum.Members, "i-c-2") }, "NotSafe"},
 		"a restart of one that is away":                           {restart("c-2"), func(w *world) { w.away("c-2") }, "Unreachable"},
 		"a restart of all, and one is away":                       {restart(""), func(w *world) { w.away("c-2") }, "Unreachable"},
 		"a restart of one that is not ready":                      {restart("c-2"), func(w *world) { w.edit("c-2", func(i *contact.Instance) { i.Status.Ready = false }) }, ""},
