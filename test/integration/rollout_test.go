@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -110,4 +112,27 @@ func TestAnInstanceManagerThatCannotHandOverIsReplacedAsItLeads(t *testing.T) {
 	replaced(t, c, "older-2", "127.0.90.2", former["older-2"])
 	replaced(t, c, "older-3", "127.0.90.3", former["older-3"])
 	replaced(t, c, "older-1", "127.0.90.1", former["older-1"])
+}
+
+func TestNoInstanceIsRemovedBesideAnOperation(t *testing.T) {
+	c := operatorRuns(t)
+	w := trioOf(t, c, "shrink", 96)
+	w.instances["shrink-2"].will(instanceapi.PathReinitialize, func(*instance, []byte) *instanceapi.RefusedError { return nil })
+	ordered(t, c, "anew", v1alpha1.PostgresOperationSpec{ClusterRef: v1alpha1.ClusterReference{Name: "shrink"}, Type: v1alpha1.OperationReinitialize,
+		Reinitialize: &v1alpha1.ReinitializeOperation{Instance: "shrink-2"}})
+	eventually(t, "the operation runs", func() bool { return exists[v1alpha1.PostgresOperation](t, c, "anew").Status.RequestedAt != nil })
+	edited(t, c, "shrink", func(p *v1alpha1.PostgresCluster) { *p.Spec.Instances = 2 })
+	conditionIs(t, c, "shrink", v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonScaling)
+	eventually(t, "it says what is waited for", func() bool {
+		condition := meta.FindStatusCondition(exists[v1alpha1.PostgresCluster](t, c, "shrink").Status.Conditions, v1alpha1.ConditionReconciling)
+		return condition != nil && condition.Message == "instance shrink-3 is removed when the operation anew has ended"
+	})
+	if pod := exists[corev1.Pod](t, c, "shrink-3"); !pod.DeletionTimestamp.IsZero() {
+		t.Error("an instance is removed while an operation runs")
+	}
+	w.instances["shrink-2"].change(func(status *instanceapi.Status) { status.Volume.Incarnation = "cloned" })
+	ended(t, c, "anew", "Succeeded Done")
+	eventually(t, "the instance is removed", func() bool {
+		return apierrors.IsNotFound(c.Get(t.Context(), key("shrink-3"), &corev1.Pod{}))
+	})
 }

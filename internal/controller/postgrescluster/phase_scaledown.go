@@ -36,8 +36,12 @@ func (r *Reconciler) scaleDown(ctx context.Context, s *scope) error {
 	return r.deleteScaledVolumes(ctx, s)
 }
 
-// mayRemove waits until the leader has dropped what it keeps for the instance.
+// mayRemove waits until no operation runs, which may count on the instance, and the leader has dropped what it keeps for it.
 func (r *Reconciler) mayRemove(s *scope, name string) error {
+	if s.observed.operation != "" {
+		// Its end is an event of its own, not of the cluster.
+		return reconcile.Wait(soon, v1alpha1.ReasonScaling, "instance %s is removed when the operation %s has ended", name, s.observed.operation)
+	}
 	if s.instancesWanted() == 0 || name == s.observed.record.Holder {
 		return nil
 	}
