@@ -34,8 +34,8 @@ func (m *Manager) clone(ctx context.Context) error {
 	record := m.lease.record
 	discard := m.contents.HasPGData
 	if discard {
-		if allowed, why := m.mayDiscard(ctx, record); !allowed {
-			m.step = waiting(instanceapi.WaitLeader, why)
+		if whyNot := m.mayDiscard(ctx, record); whyNot != nil {
+			m.step = waiting(whyNot.reason, whyNot.message)
 			return nil
 		}
 		m.log.Warn("discarding this copy of the data; the leader has it", "damage", m.contents.Damage, "leader", record.Holder, "why", m.following.refused+m.step.Message)
@@ -53,26 +53,50 @@ func (m *Manager) clone(ctx context.Context) error {
 	return nil
 }
 
-// mayDiscard tells whether data may be deleted to be cloned again: only while the leader itself says that it leads the same
+// kept is why data that is of no use is not thrown away yet.
+type kept struct {
+	reason  instanceapi.WaitReason
+	message string
+}
+
+// mayDiscard tells whether data may be deleted to be cloned again, nil where it may: only while the leader itself says that it leads the same
 // system. Without that, this may be the only copy.
-func (m *Manager) mayDiscard(ctx context.Context, record election.Record) (allowed bool, why string) {
+func (m *Manager) mayDiscard(ctx context.Context, record election.Record) *kept {
+	no := func(format string, args ...any) *kept {
+		return &kept{instanceapi.WaitLeader, "this copy of the data cannot be used, " + fmt.Sprintf(format, args...)}
+	}
 	leader, answered := m.statuses.Answers(peerFreshness)[record.Holder]
-	_, member := record.Quorum.Members[m.contents.Identity.Incarnation]
 	switch {
-	case member && record.Quorum.Required > 1:
-		return false, fmt.Sprintf("this copy of the data cannot be used, but %s still counts it among the members; nothing is deleted before it does not", record.Holder)
+	case m.needed(record):
+		why := no("and is not thrown away, for without it %s has too few members: each commit is on %d of %d. As soon as another instance has joined them it is cloned anew",
+			record.Holder, record.Quorum.Required, len(record.Quorum.Members))
+		why.reason = instanceapi.WaitIrreparable
+		return why
+	case m.counted(record):
+		return no("but %s still counts it among the members; nothing is deleted before it does not", record.Holder)
 	case !answered:
 		m.statuses.Ask(ctx, []string{record.Holder}, 0)
-		return false, fmt.Sprintf("this copy of the data cannot be used, and %s, which has the other, does not answer; nothing is deleted before it does", record.Holder)
+		return no("and %s, which has the other, does not answer; nothing is deleted before it does", record.Holder)
 	case !leader.Leader || leader.Volume.SystemIdentifier != record.System:
 		m.statuses.Ask(ctx, []string{record.Holder}, time.Second)
-		return false, fmt.Sprintf("this copy of the data cannot be used, and %s does not lead yet; nothing is deleted before it does", record.Holder)
+		return no("and %s does not lead yet; nothing is deleted before it does", record.Holder)
 	}
 	if own := m.volumeReport(); own.Initialised && ahead(election.VolumeOf(own), election.VolumeOf(leader.Volume)) {
-		return false, fmt.Sprintf("this copy of the data, at %s of term %d, is ahead of what %s has, which may have lost what it had: nothing is deleted. Look at both; delete this volume if its data is not needed",
-			own.Position, own.Term, record.Holder)
+		return &kept{instanceapi.WaitLeader, fmt.Sprintf("this copy of the data, at %s of term %d, is ahead of what %s has, which may have lost what it had: nothing is deleted. Look at both; delete this volume if its data is not needed",
+			own.Position, own.Term, record.Holder)}
 	}
-	return true, ""
+	return nil
+}
+
+// counted tells whether commits may be waiting for this copy, or be on it.
+func (m *Manager) counted(record election.Record) bool {
+	_, member := record.Quorum.Members[m.contents.Identity.Incarnation]
+	return member && record.Quorum.Required > 1
+}
+
+// needed tells whether the leader cannot drop this copy from the members.
+func (m *Manager) needed(record election.Record) bool {
+	return m.counted(record) && record.Holder != "" && len(record.Quorum.Members) <= record.Quorum.Required && !m.preferred()
 }
 
 // ahead compares as an election does: by term and position.

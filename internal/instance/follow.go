@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
 // following is what a follower keeps about its leader.
@@ -24,6 +25,8 @@ type following struct {
 	clones []time.Time
 	// gaveUp: it was cloned again in vain, and is not for a while.
 	gaveUp bool
+	// needed: it would be cloned again, if there were enough others without it.
+	needed bool
 	// diverged: it was stopped to be rewound.
 	diverged bool
 	// refused is why the data is to be cloned again although it is whole; "" for no.
@@ -41,7 +44,9 @@ const (
 )
 
 // renew forgets what concerned the former leader.
-func (f *following) renew() { f.restarted, f.waiting, f.served = false, time.Time{}, time.Time{} }
+func (f *following) renew() {
+	f.needed, f.restarted, f.waiting, f.served = false, false, time.Time{}, time.Time{}
+}
 
 const (
 	// followPatience is how long a follower may not stream from a leader that serves before its server is restarted: its startup process may
@@ -55,7 +60,7 @@ const (
 func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	f, p := &m.following, &m.process
 	if m.streamsSteadily() {
-		f.gaveUp = false
+		f.gaveUp, f.needed = false, false
 		f.renew()
 		m.fatal.followed()
 		return nil
@@ -83,8 +88,9 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	if since.IsZero() || time.Since(since) < refusedPatience || time.Since(f.served) < refusedPatience || time.Since(p.postmaster.StartedAt) < refusedPatience {
 		return nil
 	}
-	if allowed, whyNot := m.mayDiscard(ctx, m.lease.record); !allowed {
-		return fmt.Errorf("it cannot follow (%s): %s", why, whyNot)
+	whyNot := m.mayDiscard(ctx, m.lease.record)
+	if f.needed = whyNot != nil && whyNot.reason == instanceapi.WaitIrreparable; whyNot != nil {
+		return fmt.Errorf("it cannot follow (%s): %s", why, whyNot.message)
 	}
 	if !m.cloneAgain(why) {
 		return fmt.Errorf("it cannot follow (%s) and was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)

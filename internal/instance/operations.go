@@ -19,7 +19,6 @@ const forcePatience = 30 * time.Second
 func (m *Manager) Reinitialize(ctx context.Context, _ instanceapi.ReinitializeRequest) (instanceapi.Status, error) {
 	err := m.do(ctx, func() error {
 		record := m.lastRecord()
-		_, member := record.Quorum.Members[m.contents.Identity.Incarnation]
 		switch {
 		case m.process.primary || record.Holder == m.options.Instance:
 			return conflict("NotStandby", m.options.Instance+" leads; switch over first")
@@ -27,7 +26,7 @@ func (m *Manager) Reinitialize(ctx context.Context, _ instanceapi.ReinitializeRe
 			return conflict("NotSafe", "nobody leads, so there is nothing to clone from, and this may be the only copy")
 		case m.job != nil:
 			return api.Busy("a " + m.job.name + " is under way")
-		case member && len(record.Quorum.Members) <= record.Quorum.Required && !m.preferred():
+		case m.needed(record):
 			return conflict("NotSafe", fmt.Sprintf("commits wait for %d of %d members, so none may be taken away; wait until another one has joined",
 				record.Quorum.Required, len(record.Quorum.Members)))
 		}

@@ -56,6 +56,8 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 		return instanceapi.StateStreaming, "", m.problem
 	case p.running() && m.following.gaveUp:
 		return instanceapi.StateFollowing, instanceapi.WaitFollow, m.problem
+	case p.running() && m.following.needed:
+		return instanceapi.StateFollowing, instanceapi.WaitIrreparable, m.problem
 	case p.running():
 		return instanceapi.StateFollowing, m.step.WaitReason, joined(m.step.Message, m.problem)
 	case m.step.Verb == election.Wait:

@@ -91,6 +91,9 @@ const (
 	WaitLaterData WaitReason = "LaterData"
 	// WaitFollow: the leader refuses this standby, and cloning it again did not help. Reads go on.
 	WaitFollow WaitReason = "CannotFollow"
+	// WaitIrreparable: this copy can neither be used nor repaired, and is not thrown away, since it is one of the members without which the leader
+	// would have too few.
+	WaitIrreparable WaitReason = "Irreparable"
 	// WaitLease: the Lease does not exist, or cannot be read.
 	WaitLease WaitReason = "LeaseUnreadable"
 	// WaitConfiguration: the operator has not sent a configuration yet and none is on disk.

@@ -67,6 +67,7 @@ func diagnoseInstance(p patient) error {
 		instanceapi.WaitVersion:       v1alpha1.ReasonImageVersion,
 		instanceapi.WaitLaterData:     v1alpha1.ReasonLaterData,
 		instanceapi.WaitFollow:        v1alpha1.ReasonCannotFollow,
+		instanceapi.WaitIrreparable:   v1alpha1.ReasonIrreparable,
 	}
 	// A standby that serves reads may have one of these too.
 	if reason, stalled := reasons[status.WaitReason]; stalled {

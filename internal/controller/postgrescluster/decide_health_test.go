@@ -60,6 +60,7 @@ func TestDiagnoseSaysWhatKeepsAnInstanceFromServing(t *testing.T) {
 		"the node was removed":         {servingPatient(func(p *patient) { silent(p); p.nodeGone = true }), v1alpha1.ReasonNodeLost, ""},
 		"the data is missing":          {servingPatient(waitsFor(instanceapi.WaitDataMissing)), v1alpha1.ReasonDataMissing, ""},
 		"the system is another":        {servingPatient(waitsFor(instanceapi.WaitForeignSystem)), v1alpha1.ReasonForeignSystem, ""},
+		"its copy is of no use":        {servingPatient(waitsFor(instanceapi.WaitIrreparable)), v1alpha1.ReasonIrreparable, ""},
 		"the programs are another's":   {servingPatient(waitsFor(instanceapi.WaitVersion)), v1alpha1.ReasonImageVersion, ""},
 		"other volumes are not heard":  {servingPatient(waitsFor(instanceapi.WaitVolumes)), "", v1alpha1.ReasonVolumesMissing},
 		"postgres ends again and again": {servingPatient(func(p *patient) {
