@@ -146,16 +146,18 @@ func (m *Manager) completed(step election.Step) election.Record {
 		return record
 	}
 	record.History = record.History[max(0, len(record.History)-historyKept):]
-	if before.Holder == m.options.Instance && before.LastFailover != nil {
+	if before.Holder == m.options.Instance && before.LastFailover != nil || step.Rule == "leader_writes_its_record_again" {
 		return record // the same leader, under another number
 	}
 	cause, from := m.takeoverCause(before)
 	if step.Rule == "forced_member_leads_alone" {
 		cause = election.CauseForced
 	}
-	record.LastFailover = &election.Failover{
-		From: from, To: record.Holder, Cause: cause, SuspectedAt: m.doubt.since.UTC().Truncate(time.Millisecond),
+	since := m.doubt.since
+	if since.IsZero() {
+		since = time.Now() // nobody was suspected: there was no leader
 	}
+	record.LastFailover = &election.Failover{From: from, To: record.Holder, Cause: cause, SuspectedAt: since.UTC().Truncate(time.Millisecond)}
 	return record
 }
 

@@ -66,16 +66,33 @@ func (m *Manager) beginHandover(to string) error {
 		return conflict("NotMember", to+" is no member that streams, so it may lack what was acknowledged; wait until it streams")
 	case lag > handoverLag:
 		return conflict("Lagging", fmt.Sprintf("%s is %d bytes behind; wait until it has caught up", to, lag))
+	case m.owesPromotion():
+		m.process.restarting, m.process.restartAsked = true, time.Now()
+		m.log.Info("restarting postgres, to make up for a promotion before the handover", "to", to, "timeline", m.leading.record.Timeline)
+		if err := m.stop(supervisor.Fast); err != nil {
+			return err
+		}
+		return api.Busy(fmt.Sprintf("it has written a Lease again that was lost, and makes up for the promotion to timeline %d first, which takes seconds", m.leading.record.Timeline))
 	}
 	m.handing = &handingOver{to: to, askedAt: time.Now(), until: time.Now().Add(handoverPatience)}
 	m.log.Info("handing over", "to", to, "term", m.lease.record.Term)
 	return nil
 }
 
+// owesPromotion tells that this leader serves on an older timeline than its Lease names, as after it has written a lost one again. Until that is made up
+// for by a start in place, nobody could tell by term and position what a successor has.
+func (m *Manager) owesPromotion() bool {
+	return m.process.observation.Timeline != m.leading.record.Timeline
+}
+
 // terminate begins to end this program. A leader hands over first: nobody has to miss it then.
 func (m *Manager) terminate() {
 	m.ending = true
 	if !m.process.primary || m.leading.record == nil || m.process.observation == nil {
+		return
+	}
+	if m.owesPromotion() {
+		m.log.Info("stopping without a handover", "why", "its data is not on the Lease's timeline yet; the others elect")
 		return
 	}
 	if err := m.beginHandover(""); err != nil {

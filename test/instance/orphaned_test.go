@@ -192,4 +192,20 @@ func TestALeaseEditedByHandIsWrittenAgain(t *testing.T) {
 	if after := w.pods[1].status().Postgres; after.PID != before.PID {
 		t.Errorf("PostgreSQL was restarted: its process was %d, and is %d", before.PID, after.PID)
 	}
+	if last := w.record().LastFailover; last != nil {
+		t.Errorf("the Lease tells of a failover, and there was none: %+v", *last)
+	}
+
+	// It owes the promotion to its new number, and makes up for it before it hands over.
+	w.eventually("it hands over", func() bool {
+		_, err := w.pods[1].client.Switchover(w.ctx, instanceapi.SwitchoverRequest{To: "shop-2"})
+		return err == nil
+	})
+	w.pods[2].becomes(instanceapi.StateRunning)
+	w.pods[2].must("INSERT INTO notes VALUES ('third')")
+	w.pods[1].becomes(instanceapi.StateStreaming)
+	w.pods[1].reads(notes, "first second third")
+	if last := w.record().LastFailover; last == nil || last.Cause != "Handover" || last.From != "shop-1" {
+		t.Errorf("the Lease tells of the failover: %+v", last)
+	}
 }

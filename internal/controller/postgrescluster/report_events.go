@@ -87,5 +87,7 @@ func newlyLed(before, after *v1alpha1.AvailabilityStatus) bool {
 	if before == nil || after == nil || after.LastFailover == nil || after.LastFailover.DurationMilliseconds == nil {
 		return false
 	}
-	return before.Term != after.Term || before.LastFailover == nil || before.LastFailover.DurationMilliseconds == nil
+	// A leader that writes a lost Lease again leads in another term, and since the same failover.
+	was, is := before.LastFailover, after.LastFailover
+	return was == nil || was.DurationMilliseconds == nil || !was.At.Equal(&is.At) || was.To != is.To
 }

@@ -44,8 +44,10 @@ func TestWhichChangeOfAConditionIsTold(t *testing.T) {
 func TestAFailoverIsToldOnceForItsTerm(t *testing.T) {
 	took := int64(1500)
 	of := func(term int64, duration *int64) *v1alpha1.AvailabilityStatus {
-		return &v1alpha1.AvailabilityStatus{Term: term, LastFailover: &v1alpha1.FailoverStatus{To: "c-2", DurationMilliseconds: duration}}
+		return &v1alpha1.AvailabilityStatus{Term: term, LastFailover: &v1alpha1.FailoverStatus{To: "c-2", At: metav1.Unix(term*100, 0), DurationMilliseconds: duration}}
 	}
+	again := of(3, &took)
+	again.Term = 5
 	for _, test := range []struct {
 		name          string
 		before, after *v1alpha1.AvailabilityStatus
@@ -55,6 +57,7 @@ func TestAFailoverIsToldOnceForItsTerm(t *testing.T) {
 		{"a new term, and clients wait", of(3, &took), of(4, nil), false},
 		{"clients are in now", of(4, nil), of(4, &took), true},
 		{"it was told", of(4, &took), of(4, &took), false},
+		{"a leader has written its Lease again, in another term", of(3, &took), again, false},
 		{"the first term", &v1alpha1.AvailabilityStatus{}, &v1alpha1.AvailabilityStatus{Term: 1}, false},
 		{"the first one after the first term", &v1alpha1.AvailabilityStatus{Term: 1}, of(2, &took), true},
 		{"looked at for the first time", nil, of(4, &took), false},
