@@ -63,6 +63,7 @@ build: ## Compile operator, instance manager and the plug-in of kubectl, static,
 		$(SHARED) $(STEP) "compiling $$program" go build -ldflags '$(LDFLAGS)' -o $(BIN)/linux/$$program ./cmd/$$program; \
 	done
 	@ln -sf linux/kubectl-timonier $(BIN)/kubectl-timonier
+	@ln -sf kubectl-timonier $(BIN)/kubectl_complete-timonier
 
 localcluster: ## Compile the local Kubernetes (the first time takes about ten minutes)
 	@$(STEP) "compiling the local Kubernetes" $(MAKE) -C dev/localcluster build

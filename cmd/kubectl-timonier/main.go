@@ -1,4 +1,5 @@
-// kubectl-timonier operates clusters from a terminal; kubectl calls it as `kubectl timonier`.
+// kubectl-timonier operates clusters from a terminal; kubectl calls it as `kubectl timonier`, and under the name kubectl_complete-timonier for what to
+// suggest at the Tab key.
 package main
 
 import (
@@ -14,7 +15,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := cli.Command(time.Now).ExecuteContext(ctx)
+	command := cli.Command(time.Now)
+	command.SetArgs(cli.Arguments(os.Args))
+	err := command.ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

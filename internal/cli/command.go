@@ -66,12 +66,15 @@ no member of the quorum, or lags.`,
 		},
 	}
 	command.Flags().StringVar(&to, "to", "", "standby that is to lead (default: the one that is furthest)")
+	command.ValidArgsFunction = s.completeCluster()
+	_ = command.RegisterFlagCompletionFunc("to", s.completeInstanceFlag(standby)) // the flag is there
 	return s.operation(command)
 }
 
 func (s *shell) restart() *cobra.Command {
 	return s.operation(&cobra.Command{
 		Use: "restart CLUSTER [INSTANCE]", Short: "Restart PostgreSQL in one instance, or in all one after the other", Args: cobra.RangeArgs(1, 2),
+		ValidArgsFunction: s.completeInstance(anyInstance),
 		Long: `Restart PostgreSQL in one instance, or in all: standbys first, each waited for until it streams again; the primary hands over
 before its turn. It is refused while another instance does not serve.`,
 		Example: "  kubectl timonier restart orders\n  kubectl timonier restart orders orders-3",
@@ -88,6 +91,7 @@ before its turn. It is refused while another instance does not serve.`,
 func (s *shell) reinit() *cobra.Command {
 	return s.operation(&cobra.Command{
 		Use: "reinit CLUSTER INSTANCE", Short: "Throw a standby's data away and clone it anew", Aliases: []string{"reinitialize"}, Args: cobra.ExactArgs(2),
+		ValidArgsFunction: s.completeInstance(standby),
 		Long: `Throw a standby's data away and clone it anew from the primary. Others go on. It is refused for the primary, and where too few
 members would be left for commits to go on.`,
 		Example: "  kubectl timonier reinit orders orders-3",
@@ -102,6 +106,7 @@ func (s *shell) forcePromotion() *cobra.Command {
 	accepted := ""
 	command := &cobra.Command{
 		Use: "force-promotion CLUSTER INSTANCE --accept-data-loss SENTENCE", Short: "Have an instance lead although data may be lost by it", Args: cobra.ExactArgs(2),
+		ValidArgsFunction: s.completeInstance(standby),
 		Long: `Have an instance lead without the votes that prove that nothing is lost. It is the last resort where the instances that would be needed for
 an election are gone for good. It is refused while anybody leads, or while an election could decide. Everything that was acknowledged and that this
 instance has not received is lost; both positions are kept in the operation's status.
@@ -128,7 +133,8 @@ func sentence(cluster, instance string) string {
 func (s *shell) status() *cobra.Command {
 	return &cobra.Command{
 		Use: "status CLUSTER", Short: "Show what a person on call needs to know, on one screen", Args: cobra.ExactArgs(1),
-		Example: "  kubectl timonier status orders\n  watch kubectl timonier status orders",
+		ValidArgsFunction: s.completeCluster(),
+		Example:           "  kubectl timonier status orders\n  watch kubectl timonier status orders",
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(command.Context(), time.Minute)
 			defer cancel()

@@ -2,6 +2,7 @@
 // nothing that the Kubernetes API cannot express, with the rights of the person at the terminal.
 //
 //	command.go   the commands and their flags
+//	complete.go  what is suggested at the Tab key
 //	connect.go   the way to the API, as kubectl finds it
 //	operate.go   asks for a PostgresOperation, and waits for its end
 //	status.go    reads what `status` shows

@@ -183,3 +183,21 @@ func TestWrongArgumentsEndWithAnErrorOfTheirOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestUnderItsSecondNameItSuggestsHowToGoOn(t *testing.T) {
+	for _, tc := range []struct{ called, want string }{
+		{"/usr/local/bin/kubectl-timonier status orders", "status orders"},
+		{"/usr/local/bin/kubectl_complete-timonier switchover or", "__complete switchover or"},
+	} {
+		if got := strings.Join(Arguments(strings.Fields(tc.called)), " "); got != tc.want {
+			t.Errorf("%s: %q", tc.called, got)
+		}
+	}
+	command := Command(time.Now)
+	var out strings.Builder
+	command.SetOut(&out)
+	command.SetArgs(Arguments([]string{"kubectl_complete-timonier", "re"}))
+	if err := command.Execute(); err != nil || !strings.Contains(out.String(), "reinit\t") || !strings.Contains(out.String(), "restart\t") || strings.Contains(out.String(), "status") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -83,5 +84,43 @@ func TestAPersonAtATerminalOperatesACluster(t *testing.T) {
 	}
 	if _, err = typed(t.Context(), kubeconfig, "status", "nobody"); cli.Code(err) != cli.CodeError || !strings.Contains(err.Error(), "there is no PostgresCluster nobody in the namespace shop") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestTheTabKeySuggestsWhatThereIs(t *testing.T) {
+	c := operatorRuns(t)
+	trioOf(t, c, "tab", 97)
+	kubeconfig := kubeconfigFile(t)
+	eventually(t, "the cluster tells of its instances", func() bool {
+		status := exists[v1alpha1.PostgresCluster](t, c, "tab").Status
+		return status.Primary == "tab-1" && len(status.Instances) == 3
+	})
+	for line, want := range map[string]string{
+		"switchover ":          "tab",
+		"status ":              "tab",
+		"switchover tab --to ": "tab-2 tab-3",
+		"restart tab ":         "tab-1 tab-2 tab-3",
+		"reinit tab ":          "tab-2 tab-3",
+		"force-promotion tab ": "tab-2 tab-3",
+		"restart absent ":      "",
+		"status tab ":          "",
+	} {
+		args := append([]string{cobra.ShellCompRequestCmd, "--kubeconfig", kubeconfig}, strings.Split(line, " ")...)
+		command := cli.Command(time.Now)
+		var out strings.Builder
+		command.SetOut(&out)
+		command.SetArgs(args)
+		if err := command.ExecuteContext(t.Context()); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		var found []string
+		for suggestion := range strings.Lines(out.String()) {
+			if name, _, described := strings.Cut(suggestion, "\t"); described && strings.HasPrefix(name, "tab") {
+				found = append(found, name)
+			}
+		}
+		if got := strings.Join(found, " "); got != want {
+			t.Errorf("after %q it suggests %q, not %q: %s", line, got, want, out.String())
+		}
 	}
 }
