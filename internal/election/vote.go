@@ -29,8 +29,6 @@ type Vote struct {
 	// Revision of the Lease that may be replaced with this vote, and no other.
 	Revision int64
 	Position Position
-	// ToReplay is what is received and not replayed yet, in bytes: among equals the one with the least goes first.
-	ToReplay int64
 }
 
 // condition of taking the Lease from its leader: why it is not met, "" where it is.

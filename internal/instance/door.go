@@ -9,8 +9,8 @@ import (
 // openDoor lets clients in. A primary has Timonier's own roles and the members' slots before.
 func (m *Manager) openDoor(ctx context.Context) (done bool, err error) {
 	p := &m.process
-	if p.primary && m.lease.record.Quorum.Mode == election.ModeAsynchronous && !p.renewed {
-		// Nobody else is asked in this mode: the Lease has to say so itself, since the server started.
+	if record := m.lastRecord(); p.primary && record.Quorum.Mode == election.ModeAsynchronous && !p.renewed && m.reprieved(record).Before(p.postmaster.StartedAt) {
+		// Nobody else is asked in this mode: the Lease has to say so itself, or all members, since the server started.
 		return false, m.writeRecord(m.renewal())
 	}
 	if p.primary && !p.roles {

@@ -47,6 +47,7 @@ func (m *Manager) publishHeartbeat() {
 	if vote, votes := m.vote(); votes {
 		beat.Vote = &vote
 	}
+	beat.Asks, beat.Grants = m.ask(record), m.grant(record)
 	if told := m.beat.Load(); told == nil || !told.beat.Equal(beat) {
 		m.beat.Store(&toldBeat{beat, make(chan struct{})})
 		if told != nil {
@@ -63,7 +64,7 @@ func (m *Manager) vote() (instanceapi.Vote, bool) {
 		return instanceapi.Vote{}, false
 	}
 	return instanceapi.Vote{
-		Revision: vote.Revision, Term: vote.Position.Term, Position: vote.Position.At.String(), ToReplay: vote.ToReplay,
+		Revision: vote.Revision, Term: vote.Position.Term, Position: vote.Position.At.String(),
 	}, true
 }
 

@@ -210,13 +210,24 @@ func (m *Manager) apiSilent() bool {
 }
 
 // leaseExpired tells that a lease duration has passed by this clock: for the holder since it sent what last renewed it, for others since they first
-// read of that. It decides in asynchronous mode alone.
+// read of that; for both since a reprieve, if that is later. It decides in asynchronous mode alone. A holder that does not know when it renewed it has to
+// do so, or to be granted one, first.
 func (m *Manager) leaseExpired(record election.Record) bool {
 	duration := time.Duration(leaseSeconds) * time.Second
 	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
 		duration = time.Duration(configuration.Availability.LeaseDurationSeconds) * time.Second
 	}
-	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(m.revisionSince) > duration
+	if record.Holder == m.options.Instance {
+		return record.Revision != 0 && time.Since(later(m.revisionSince, m.reprieved(record))) > duration
+	}
+	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(later(m.revisionSince, m.reprieve.grantedAt)) > duration
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // maxLag is what a standby that takes over may lack in asynchronous mode, in bytes.

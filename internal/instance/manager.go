@@ -79,6 +79,7 @@ type Manager struct {
 	takeover      *takeover    // that this instance takes part in, nil for none
 	stalled       bool         // the probe of the write path that is under way was counted
 	following     following
+	reprieve      reprieve
 	ending        bool      // PID 1 was asked to end
 	forced        time.Time // when a forced promotion was asked for
 	doubt         doubt

@@ -116,7 +116,7 @@ func (m *Manager) votes(record election.Record) []election.Vote {
 			continue // a newer program's; it does not count
 		}
 		votes = append(votes, election.Vote{
-			Instance: name, Incarnation: beat.Incarnation, Revision: beat.Vote.Revision, ToReplay: beat.Vote.ToReplay,
+			Instance: name, Incarnation: beat.Incarnation, Revision: beat.Vote.Revision,
 			Position: election.Position{Term: beat.Vote.Term, At: position},
 		})
 	}

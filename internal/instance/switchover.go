@@ -62,6 +62,8 @@ func (m *Manager) beginHandover(to string) error {
 	switch {
 	case to == m.options.Instance:
 		return conflict("AlreadyLeader", to+" leads already")
+	case !member && m.reconnects(to):
+		return api.Busy(to + " connects to this leader anew, which takes a moment; ask again")
 	case !member:
 		return conflict("NotMember", to+" is no member that streams, so it may lack what was acknowledged; wait until it streams")
 	case lag > handoverLag:
@@ -114,6 +116,13 @@ func (m *Manager) successors() map[string]int64 {
 		}
 	}
 	return candidates
+}
+
+// reconnects tells that an instance is a published member and is heard, though it does not stream now: as when what a commit waits for has changed. One
+// that stays away is no member for long.
+func (m *Manager) reconnects(name string) bool {
+	beat, heard := m.peers.Beat(name)
+	return heard && m.fresh(beat) && m.lastRecord().Quorum.Members[beat.Incarnation] == name
 }
 
 // handsOver is the instance that the Lease is to be passed to, "" for none, or where it took too long.

@@ -1,5 +1,7 @@
 package instanceapi
 
+import "time"
+
 // Heartbeat is what an instance tells the others twice a second, and at every change.
 type Heartbeat struct {
 	Instance    string `json:"instance"`
@@ -18,19 +20,35 @@ type Heartbeat struct {
 	HandsOver string `json:"handsOver,omitempty"`
 	// Vote that it has cast, nil for none.
 	Vote *Vote `json:"vote,omitempty"`
+	// Asks the members to follow for another lease duration: a leader in asynchronous mode that cannot renew its lease. Grants repeats what was asked
+	// last: whoever says so takes the Lease no sooner than a lease duration after it heard that.
+	Asks   *Ask `json:"asks,omitempty"`
+	Grants *Ask `json:"grants,omitempty"`
 }
+
+// Ask for a reprieve.
+type Ask struct {
+	Term int64 `json:"term"`
+	// Program that asks, and how long after its start it did, in milliseconds.
+	Program      string `json:"program"`
+	Milliseconds int64  `json:"milliseconds"`
+}
+
+// Sent is how long after the start of the program it was asked.
+func (a Ask) Sent() time.Duration { return time.Duration(a.Milliseconds) * time.Millisecond }
 
 // Equal tells whether two say the same.
 func (h Heartbeat) Equal(other Heartbeat) bool {
-	a, b := h.Vote, other.Vote
-	h.Vote, other.Vote = nil, nil
-	return h == other && (a == nil) == (b == nil) && (a == nil || *a == *b)
+	same := equal(h.Vote, other.Vote) && equal(h.Asks, other.Asks) && equal(h.Grants, other.Grants)
+	h.Vote, h.Asks, h.Grants = other.Vote, other.Asks, other.Grants
+	return same && h == other
 }
+
+func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // Vote of a member: see election.Vote.
 type Vote struct {
 	Revision int64  `json:"revision"`
 	Term     int64  `json:"term"`
 	Position string `json:"position"`
-	ToReplay int64  `json:"toReplay,omitempty"`
 }

@@ -137,6 +137,16 @@ func synchronous(t *testing.T, instances int, prepare ...func(*world)) *world {
 		q := w.record().Quorum
 		return q.Required == w.availability().SynchronousStandbys+1 && len(q.Members) == instances
 	})
+	// Enough of them had to be connected for that, and not yet all.
+	w.eventually("all standbys stream", func() bool {
+		streaming := 0
+		for _, replica := range w.leader().status().Postgres.Replicas {
+			if replica.State == "streaming" {
+				streaming++
+			}
+		}
+		return streaming == instances-1
+	})
 	return w
 }
 

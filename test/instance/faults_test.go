@@ -136,6 +136,47 @@ func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
 	}
 }
 
+// The lease ends after ten seconds, and nobody could renew it. Where all the others follow, nobody may take it either.
+func TestAnAsynchronousLeaderGoesOnWithoutTheAPIServerWhileAllMembersFollow(t *testing.T) {
+	w := cluster(t, 3, func(w *world) {
+		w.asked = func(a *instanceapi.Availability) { a.Mode = instanceapi.ModeAsynchronous }
+	})
+	w.eventually("all three are members", func() bool {
+		q := w.record().Quorum
+		return q.Mode == election.ModeAsynchronous && len(q.Members) == 3
+	})
+	leader := w.pods[1]
+	lease := time.Duration(w.availability().LeaseDurationSeconds) * time.Second
+	w.check(env.api.freeze())
+	frozen := time.Now()
+	defer func() { w.check(env.api.thaw()) }()
+	for n := 0; time.Since(frozen) < 2*lease; n++ {
+		leader.must("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		time.Sleep(200 * time.Millisecond)
+	}
+
+	standby := w.pods[3]
+	w.check(shell("ip link set " + standby.link() + " down"))
+	cut := time.Now()
+	w.eventually("it stops once one of them might take the Lease", func() bool {
+		_, err := leader.query("INSERT INTO notes VALUES ('alone')")
+		return err != nil
+	})
+	if stopped := time.Since(cut); stopped < lease/2 || stopped > lease+2*time.Second {
+		t.Errorf("it stopped %s after one was cut off, with a lease of %s", stopped, lease)
+	}
+	w.check(shell("ip link set " + standby.link() + " up"))
+	w.check(env.api.thaw())
+	w.eventually("writes are back", func() bool {
+		holder := w.record().Holder
+		if holder == "" {
+			return false
+		}
+		_, err := w.named(holder).query("INSERT INTO notes VALUES ('back')")
+		return err == nil
+	})
+}
+
 func TestALeaderOfALowerTermDoesNotWriteOverASlice(t *testing.T) {
 	w := cluster(t, 1)
 	w.eventually("the slice is written", func() bool { return w.serving(naming.PrimaryService(clusterName)) == "shop-1" })
