@@ -12,8 +12,8 @@ func TestAForcedPromotionIsToldAndForgottenOnceItLeads(t *testing.T) {
 	w := synchronous(t, 3)
 	former, lost, last := w.pods[1], w.pods[2], w.pods[3]
 	last.reads(notes, "first")
+	lost.kill() // before the leader: it would lead at once
 	former.kill()
-	lost.kill()
 	lost.loseVolume("data")
 	w.eventually("it is promoted although nobody votes with it", func() bool {
 		_, err := last.client.ForcePromotion(w.ctx, instanceapi.ForcePromotionRequest{AcceptDataLoss: true})
