@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -32,7 +31,7 @@ func TestAPersonMayHaveTheLastCopyLead(t *testing.T) {
 	c.mustStream(last)
 	term := *c.lease().Spec.LeaseTransitions
 
-	c.loseAtOnce(primary, lost)
+	c.loseAtOnce(lost, primary) // in this order: the other way round the standby might lead at once
 	c.mustShow(cli.CodeFailed, "!!", v1alpha1.ReasonNoPrimary, v1alpha1.ReasonDataMissing, "docs/runbooks/")
 	c.mustRefuse(v1alpha1.ReasonNoPrimary, nil, "switchover", "--to", last)
 	sentence := c.mustBeAskedToAccept(last)
@@ -76,7 +75,7 @@ func (c *cluster) mustTellOfTheLoss(term int64) {
 	}
 }
 
-// loseAtOnce the volumes of instances, and the instances with them, so that none of them can do anything about it any more.
+// loseAtOnce the volumes of instances, and the instances with them, in this order, so that none of them can do anything about it any more.
 func (c *cluster) loseAtOnce(instances ...string) {
 	c.t.Helper()
 	for _, name := range instances {
@@ -84,20 +83,21 @@ func (c *cluster) loseAtOnce(instances ...string) {
 			c.t.Fatal(err)
 		}
 	}
-	var all sync.WaitGroup
+	var pods []*corev1.Pod
 	for _, name := range instances {
-		pod := c.pod(name)
-		all.Go(func() {
-			if err := kill(pod); err != nil {
-				c.t.Errorf("killing %s: %v", name, err)
-			}
-			// Before the kubelet starts it again.
-			if err := kube.Delete(c.t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
-				c.t.Errorf("deleting pod %s: %v", name, err)
-			}
-		})
+		pods = append(pods, c.pod(name))
 	}
-	all.Wait()
+	for _, pod := range pods {
+		if err := kill(pod); err != nil {
+			c.t.Errorf("killing %s: %v", pod.Name, err)
+		}
+	}
+	// Before the kubelet starts them again.
+	for _, pod := range pods {
+		if err := kube.Delete(c.t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+			c.t.Errorf("deleting pod %s: %v", pod.Name, err)
+		}
+	}
 }
 
 // kill the instance manager of a pod from this machine, whose kernel runs all nodes; the kernel ends the rest of the container.
