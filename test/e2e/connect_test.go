@@ -158,11 +158,15 @@ func (c *cluster) processes() map[string]process {
 func (c *cluster) process(instance string) process {
 	c.t.Helper()
 	pod := c.pod(instance)
-	found := process{pod: string(pod.UID), postmaster: c.mustSuperuser(instance, "postgres", postmasterIdentity)}
+	return process{pod: string(pod.UID), restarts: restarts(pod), postmaster: c.mustSuperuser(instance, "postgres", postmasterIdentity)}
+}
+
+// restarts of a pod's containers.
+func restarts(pod *corev1.Pod) (count int32) {
 	for _, status := range pod.Status.ContainerStatuses {
-		found.restarts += status.RestartCount
+		count += status.RestartCount
 	}
-	return found
+	return count
 }
 
 // mustBeUntouched: none of these instances was restarted since then.

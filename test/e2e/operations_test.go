@@ -152,6 +152,12 @@ func TestWhatCannotBeDoneSafelyIsRefusedAndTheClusterServes(t *testing.T) {
 	c.mustRefuse(v1alpha1.ReasonNotSafe, []string{deaf}, "restart", standbys[1])
 	c.mustRefuse(v1alpha1.ReasonNotSafe, []string{standbys[1]}, "reinit", standbys[1])
 	thaw()
+	eventually(t, saidWithin, deaf+" is a member again", func() error {
+		if members := c.mustGet().Status.Availability.Quorum.Members; !slices.Contains(members, deaf) {
+			return fmt.Errorf("the members are %v", members)
+		}
+		return nil
+	})
 	c.waitReady()
 	c.mustBeUntouched(before, primary, standbys[1])
 
