@@ -6,16 +6,17 @@ import "github.com/timonier-io/timonier/internal/postgres"
 // successor has all of that.
 
 // leaderHandsOverWhatIsConfirmed: it stops, and promises to lead no more in this revision only once the named member says that it has
-// everything. Where that takes too long HandOver is no more, and it starts again as leader: nothing was sent yet.
+// everything. Where that takes too long HandOver is no more, and it starts again as leader: nothing was sent yet. It is not begun while the API is silent;
+// once it was, silence of a moment is waited out, for a start takes longer.
 func leaderHandsOverWhatIsConfirmed(m Member) *Step {
 	switch {
-	case !m.leads() || m.HandOver == "" || m.APISilent:
+	case !m.leads() || m.HandOver == "":
 		return nil
-	case m.Running == RunningAsPrimary && !m.ShutDown && m.onRecord():
+	case m.Running == RunningAsPrimary && !m.ShutDown && m.onRecord() && !m.APISilent:
 		return &Step{Verb: StopForHandover}
 	case !m.ShutDown:
 		return nil // it crashed, or has not begun: nobody can tell where its WAL ends
-	case !m.confirmed():
+	case m.APISilent || !m.confirmed():
 		return &Step{Verb: Rest}
 	case m.Running != NotRunning:
 		return &Step{Verb: Stop}

@@ -68,6 +68,8 @@ func TestNextStep(t *testing.T) {
 		"a leader told in another term tells again":       {leading, func(m *Member) { m.ToldTerm = 1 }, Tell, "told_implies_published"},
 
 		"a leader that is to hand over stops":                        {leading, func(m *Member) { m.HandOver = "b" }, StopForHandover, "leader_hands_over_what_is_confirmed"},
+		"it does not begin while the API is silent":                  {leading, func(m *Member) { m.HandOver, m.APISilent = "b", true }, Rest, "holder_rests"},
+		"what was begun waits while the API is silent":               {handingOver, func(m *Member) { m.APISilent = true }, Rest, "leader_hands_over_what_is_confirmed"},
 		"it waits until the named one has everything":                {handingOver, func(m *Member) { m.Holds["b1"] = Position{2, 99} }, Rest, "leader_hands_over_what_is_confirmed"},
 		"what another copy of the named instance has does not count": {handingOver, func(m *Member) { m.Holds = map[string]Position{"b2": {2, 100}} }, Rest, "leader_hands_over_what_is_confirmed"},
 		"it kills what still runs":                                   {handingOver, func(m *Member) { m.Running = RunningAsPrimary }, Stop, "leader_hands_over_what_is_confirmed"},

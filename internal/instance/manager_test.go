@@ -73,6 +73,24 @@ func TestWhatIsOnlyTriedIsNotKept(t *testing.T) {
 	}
 }
 
+func TestALeaderThatIsNotOpenYetHandsNothingOver(t *testing.T) {
+	m := measuring(t)
+	m.process = process{primary: true}
+	if refused, ok := asRefusal(m.beginHandover("shop-2")); !ok || refused.Reason != "Busy" || m.handing != nil {
+		t.Errorf("refused: %+v; handing over: %+v", refused, m.handing)
+	}
+}
+
+func TestAHandoverEndsWithTheServerThatWasToBeStopped(t *testing.T) {
+	m := measuring(t)
+	m.handing = &handingOver{to: "shop-2", until: time.Now().Add(time.Minute), asked: true}
+	m.giveHandoverUp("postgres is started again")
+	m.giveHandoverUp("postgres is started again")
+	if got, want := told(t, m), `handovers_total{outcome="given_up"} 1`; got != want || m.handing != nil {
+		t.Errorf("told is %s, want %s; handing over: %+v", got, want, m.handing)
+	}
+}
+
 func TestStartsAreSpacedAndNeverGivenUp(t *testing.T) {
 	var last time.Duration
 	for failures := range 50 {

@@ -16,7 +16,7 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 	case m.process.stopping() && (m.handing == nil || !m.handing.asked):
 		return false, m.pressOn()
 	case m.ending && (step.Verb == election.StartStandby || step.Verb == election.StartPrimary):
-		m.handing = nil
+		m.giveHandoverUp("this instance is to end")
 		return false, nil
 	}
 	switch step.Verb {
@@ -102,6 +102,7 @@ func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err
 	if _, err := m.detach(); err != nil {
 		return false, err
 	}
+	m.giveHandoverUp("postgres is started again")
 	return true, m.start(!standby)
 }
 

@@ -16,6 +16,9 @@ import (
 const (
 	// handoverPatience is how long a handover may take before the leader starts again as one, clients waiting.
 	handoverPatience = 10 * time.Second
+	// confirmPatience is how long the successor may take to confirm once the server has ended. A server that stops waits for all that stream from it, so what
+	// is still missing then is replay, or a successor that was not connected and never will confirm.
+	confirmPatience = 3 * time.Second
 	// handoverLag is how far behind a successor may be for a handover to be begun: it is to be over in a second.
 	handoverLag = 16 << 20
 )
@@ -27,8 +30,9 @@ type handingOver struct {
 	until   time.Time
 	// checkpointed: a checkpoint was made, so that the one of the stop is short.
 	checkpointed bool
-	// asked: the server was told to stop.
-	asked bool
+	// asked: the server was told to stop. endedAt is when it was seen to have ended.
+	asked   bool
+	endedAt time.Time
 }
 
 // Switchover hands the Lease over to another member, of its choice or of this leader's.
@@ -46,6 +50,9 @@ func (m *Manager) Switchover(ctx context.Context, request instanceapi.Switchover
 func (m *Manager) beginHandover(to string) error {
 	if m.handing != nil {
 		return api.Busy("a handover to " + m.handing.to + " is under way")
+	}
+	if !m.process.open {
+		return api.Busy(m.options.Instance + " leads since this moment and has not let clients in yet; ask again when it has")
 	}
 	candidates := m.successors()
 	if to == "" {
@@ -130,13 +137,29 @@ func (m *Manager) handsOver() string {
 	if m.handing == nil {
 		return ""
 	}
-	if beat, _ := m.peers.Beat(m.handing.to); beat.Broken || time.Now().After(m.handing.until) {
-		m.log.Warn("the handover is given up", "to", m.handing.to, "gone", beat.Broken)
-		m.measures.Handovers.Add(metrics.GivenUp)
-		m.handing = nil
+	if beat, _ := m.peers.Beat(m.handing.to); beat.Broken {
+		m.giveHandoverUp(m.handing.to + " is gone")
+		return ""
+	}
+	if time.Now().After(m.handing.until) {
+		m.giveHandoverUp("it took longer than " + handoverPatience.String())
+		return ""
+	}
+	if ended := m.handing.endedAt; !ended.IsZero() && time.Since(ended) > confirmPatience {
+		m.giveHandoverUp(m.handing.to + " does not confirm that it has everything")
 		return ""
 	}
 	return m.handing.to
+}
+
+// giveHandoverUp, if one is under way. It is the matter of one stop of the server: one that is started again has another end, which nobody has confirmed.
+func (m *Manager) giveHandoverUp(why string) {
+	if m.handing == nil {
+		return
+	}
+	m.log.Warn("the handover is given up", "to", m.handing.to, "why", why)
+	m.measures.Handovers.Add(metrics.GivenUp)
+	m.handing = nil
 }
 
 // stopForHandover stops the server in the way that sends its last record to the standbys.
@@ -161,10 +184,14 @@ func (m *Manager) observeHandover(ctx context.Context) error {
 	if m.handing == nil || !m.handing.asked {
 		return nil
 	}
+	if !m.process.running() && m.handing.endedAt.IsZero() {
+		m.handing.endedAt = time.Now()
+	}
 	control, err := m.programs.ControlData(ctx, m.options.Volumes.PGData())
 	if err != nil {
 		return err
 	}
+	m.contents.Control = control // nobody else says on which timeline a server is that answers no more
 	m.process.shutDown = control.CleanlyShutDown()
 	m.process.shutDownAt = control.CheckpointLocation
 	return nil
