@@ -2,7 +2,8 @@ package v1alpha1
 
 // Condition types of a PostgresOperation.
 const (
-	// ConditionAccepted is True when the operation was begun, False when it was refused; it is Failed then, for the same reason.
+	// ConditionAccepted is True when the operation was begun, False when it was refused; it is Failed then, for the same reason. Unknown while it would
+	// be refused for what may pass in a moment.
 	ConditionAccepted = "Accepted"
 	// ConditionRunning is True from the acceptance until the end.
 	ConditionRunning = "Running"

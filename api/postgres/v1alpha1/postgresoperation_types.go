@@ -180,7 +180,7 @@ type PostgresOperationStatus struct {
 
 // OperationSummary holds words for columns of `kubectl get`.
 type OperationSummary struct {
-	// State: Refused, Running, Succeeded or Failed.
+	// State: Pending, Refused, Running, Succeeded or Failed.
 	// +optional
 	State string `json:"state,omitempty"`
 	// +optional

@@ -1,5 +1,5 @@
-// Package handover says to whom a leader could hand over, for all who ask for it: switchovers, restarts and rollouts. The choice, and
-// the last word, are the leader's: what is said here keeps a request from being made that would be refused.
+// Package handover says to whom a leader could hand over, and beside whom an instance may be stopped, for all who ask for it: switchovers, restarts and
+// rollouts. The choice, and the last word, are the leader's: what is said here keeps a request from being made that would be refused.
 package handover
 
 import (
@@ -39,6 +39,21 @@ func WhyNot(record election.Record, instances map[string]contact.Instance, name 
 			name, replica.LagBytes>>20, leader, MostLag>>20)
 	}
 	return "", ""
+}
+
+// Serves tells whether an instance leads, or follows its leader.
+func Serves(i contact.Instance) bool {
+	if !i.Answers() || !i.Status.Ready {
+		return false
+	}
+	return (i.Status.Leader && i.Status.State == instanceapi.StateRunning) || i.Status.State == instanceapi.StateStreaming
+}
+
+// StandsIn tells whether an instance serves in a way that another one can be stopped beside it: its copy counts for commits. A standby whose
+// connection hangs believes for a while that it streams; whether it does is its leader's to say, who publishes the members.
+func StandsIn(record election.Record, i contact.Instance, name string) bool {
+	members := record.MemberNames()
+	return Serves(i) && (len(members) == 0 || slices.Contains(members, name))
 }
 
 // Candidates are the instances that could take over now, the one that is furthest first.

@@ -38,3 +38,25 @@ func TestToWhomALeaderCouldHandOver(t *testing.T) {
 		t.Errorf("without a leader: %s, %v", reason, Candidates(record, instances))
 	}
 }
+
+func TestAnInstanceIsStoppedOnlyBesideThoseWhoseCopyCounts(t *testing.T) {
+	record := election.Record{Holder: "c-1", Quorum: election.Quorum{Members: map[string]string{"a": "c-1", "b": "c-2", "c": "c-3"}}}
+	streams := told(instanceapi.Status{State: instanceapi.StateStreaming, Ready: true})
+	for name, tc := range map[string]struct {
+		record   election.Record
+		instance contact.Instance
+		name     string
+		want     bool
+	}{
+		"a member that streams":               {record, streams, "c-2", true},
+		"the leader":                          {record, told(instanceapi.Status{State: instanceapi.StateRunning, Leader: true, Ready: true}), "c-1", true},
+		"one that believes that it streams":   {record, streams, "c-4", false},
+		"a member that does not stream":       {record, told(instanceapi.Status{State: instanceapi.StateFollowing, Ready: true}), "c-3", false},
+		"a member that lets no client in yet": {record, told(instanceapi.Status{State: instanceapi.StateStreaming}), "c-3", false},
+		"where the Lease cannot be read":      {election.Record{}, streams, "c-2", true},
+	} {
+		if got := StandsIn(tc.record, tc.instance, tc.name); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
+}

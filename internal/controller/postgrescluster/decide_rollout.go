@@ -1,6 +1,11 @@
 package postgrescluster
 
-import "github.com/timonier-io/timonier/internal/postgres"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/timonier-io/timonier/internal/postgres"
+)
 
 // memberFacts are what decideRollout knows of one instance.
 type memberFacts struct {
@@ -88,16 +93,18 @@ func mayRestartBeforeLeader(leader, standby, wanted map[string]int64) bool {
 	return !postgres.Lowered(leader, wanted) || postgres.Raised(standby, wanted)
 }
 
+// standbysFirst, and of them those that do not serve: what the others wait for may be just what is to be brought to them.
 func standbysFirst(members []memberFacts) []memberFacts {
-	var ordered, leaders []memberFacts
-	for _, member := range members {
-		if member.leads {
-			leaders = append(leaders, member)
-		} else {
-			ordered = append(ordered, member)
+	turn := func(m memberFacts) int {
+		switch {
+		case m.leads:
+			return 2
+		case m.settled:
+			return 1
 		}
+		return 0
 	}
-	return append(ordered, leaders...)
+	return slices.SortedStableFunc(slices.Values(members), func(a, b memberFacts) int { return cmp.Compare(turn(a), turn(b)) })
 }
 
 // unsettled is an instance other than this one that does not serve; "" where all do.

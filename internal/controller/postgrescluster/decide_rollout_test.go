@@ -54,6 +54,10 @@ func TestDecideRollout(t *testing.T) {
 			[]memberFacts{settledMember("c-1", nil), settledMember("c-2", away),
 				settledMember("c-3", func(m *memberFacts) { away(m); replace(m) })},
 			rolloutStep{verb: verbReplace, instance: "c-3"}},
+		"one that does not serve is replaced before one that waits for it": {
+			[]memberFacts{settledMember("c-1", nil), settledMember("c-2", replace),
+				settledMember("c-3", func(m *memberFacts) { away(m); replace(m) })},
+			rolloutStep{verb: verbReplace, instance: "c-3"}},
 		"a restart that is under way is not asked for again": {
 			[]memberFacts{settledMember("c-1", nil), settledMember("c-2", func(m *memberFacts) { m.pending, m.settled = true, false })},
 			rolloutStep{verb: verbWait, instance: "c-2", waitsFor: "c-2"}},

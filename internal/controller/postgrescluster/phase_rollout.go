@@ -12,6 +12,7 @@ import (
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/controller/handover"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -133,7 +134,7 @@ func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configurati
 			// While it is not known who leads, everybody is needed as they are.
 			replace: pod.DeletionTimestamp.IsZero() && !s.members.hearing && pod.Annotations[naming.AnnotationPodHash] != r.podHash(s, name),
 		}
-		if !member.leads && status.State != instanceapi.StateStreaming {
+		if !member.leads && !handover.StandsIn(s.observed.record, instance, name) {
 			// It may not have replayed yet what its leader runs with, and so not know how low it may go.
 			member.settled = false
 		}

@@ -33,7 +33,7 @@ func ask(ctx context.Context, f facts, asked step) step {
 			f.status.Promotion = &v1alpha1.ForcedPromotion{Position: reply.Position, Term: reply.Term,
 				LeaderPosition: reply.LeaderPosition, LeaderTerm: reply.LeaderTerm}
 		}
-	case verbRefuse, verbAccept, verbSucceed, verbFail, verbWait, verbRemember:
+	case verbRefuse, verbPostpone, verbAccept, verbSucceed, verbFail, verbWait, verbRemember:
 		return asked // they ask nobody
 	}
 	return answered(f, asked, err)

@@ -9,13 +9,15 @@ import (
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/controller/handover"
 	"github.com/timonier-io/timonier/internal/election"
-	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
 const (
 	// soon is when to look again at what instances do by themselves: nothing tells of it.
 	soon = time.Second
+	// admittedWithin is how long a cluster may be in the middle of something else that ends by itself, as where standbys connect anew.
+	admittedWithin = 5 * time.Second
 	// askedWithin is how long an instance may be too busy to take a request, or silent.
 	askedWithin = 3 * time.Minute
 	// handoverWithin is when a leader that has taken a request and still leads has given it up: it does so by itself after ten seconds.
@@ -56,10 +58,12 @@ type clusterFacts struct {
 type verb string
 
 const (
-	verbRefuse  verb = "refuse"
-	verbAccept  verb = "accept"
-	verbSucceed verb = "succeed"
-	verbFail    verb = "fail"
+	verbRefuse verb = "refuse"
+	verbAccept verb = "accept"
+	// verbPostpone what would be refused now, and may not be in a moment.
+	verbPostpone verb = "postpone"
+	verbSucceed  verb = "succeed"
+	verbFail     verb = "fail"
 	// verbWait for what instances do.
 	verbWait verb = "wait"
 	// verbRemember what the next step needs, before it is taken.
@@ -166,19 +170,9 @@ func (f facts) late(since *metav1.Time, allowed time.Duration) bool {
 	return since != nil && f.now.Sub(since.Time) > allowed
 }
 
-// serves tells whether an instance leads, or follows its leader.
-func serves(i contact.Instance) bool {
-	if !i.Answers() || !i.Status.Ready {
-		return false
-	}
-	return (i.Status.Leader && i.Status.State == instanceapi.StateRunning) || i.Status.State == instanceapi.StateStreaming
-}
-
-// standsIn tells whether an instance serves in a way that another one can be stopped beside it: its copy counts for commits. A standby whose
-// connection hangs believes for a while that it streams; whether it does is its leader's to say, who publishes the members.
+// standsIn tells whether another instance can be stopped beside this one.
 func (f facts) standsIn(name string) bool {
-	members := f.record.MemberNames()
-	return serves(f.instances[name]) && (len(members) == 0 || slices.Contains(members, name))
+	return handover.StandsIn(f.record, f.instances[name], name)
 }
 
 // notServing is an instance other than this one that does not serve, and what it does; "" where all do.
@@ -186,7 +180,7 @@ func (f facts) notServing(except string) (name, does string) {
 	for _, name := range slices.Sorted(slices.Values(f.cluster.names)) {
 		switch {
 		case name == except || f.standsIn(name):
-		case serves(f.instances[name]):
+		case handover.Serves(f.instances[name]):
 			return name, fmt.Sprintf("is not among the members that %s has published (%v)", orNobody(f.record.Holder), f.record.MemberNames())
 		default:
 			return name, f.doing(name)

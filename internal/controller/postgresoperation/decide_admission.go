@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -41,14 +42,37 @@ func guards(operation v1alpha1.OperationType) []guard {
 // admit begins the operation, or refuses it.
 func admit(f facts) step {
 	for _, guard := range guards(f.spec.Type) {
-		if reason, message := guard.refuse(f); reason != "" {
-			return f.step(verbRefuse, reason, "%s", message)
+		reason, message := guard.refuse(f)
+		switch {
+		case reason == "":
+			continue
+		case mayPass(reason) && !f.late(f.postponedAt(), admittedWithin):
+			return f.step(verbPostpone, reason, "it would be refused now, and is tried for %s: %s", admittedWithin, message)
 		}
+		return f.step(verbRefuse, reason, "%s", message)
 	}
 	f.status.ClusterUID, f.status.StartedAt = f.cluster.uid, at(f.now)
 	f.status.From = &v1alpha1.OperationLeader{Instance: f.record.Holder, Term: max(f.record.Term, f.cluster.term)}
 	f.plan()
 	return f.step(verbAccept, v1alpha1.ReasonAccepted, "begun while %s leads in term %d", orNobody(f.status.From.Instance), f.status.From.Term)
+}
+
+// mayPass tells whether a reason may be gone in a moment without anybody's doing: standbys connect anew after each change of the quorum, and a leader is
+// not yet open right after a failover.
+func mayPass(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonNoPrimary, v1alpha1.ReasonNotMember, v1alpha1.ReasonUnreachable, v1alpha1.ReasonLagging, v1alpha1.ReasonNobodyEligible, v1alpha1.ReasonNotSafe:
+		return true
+	}
+	return false
+}
+
+// postponedAt is when this operation first would have been refused; nil where it was not.
+func (f facts) postponedAt() *metav1.Time {
+	if accepted := meta.FindStatusCondition(f.status.Conditions, v1alpha1.ConditionAccepted); accepted != nil {
+		return &accepted.LastTransitionTime
+	}
+	return nil
 }
 
 // plan notes what the operation will recognise its own effect by.
@@ -169,7 +193,7 @@ func enoughMembersStay(f facts) (reason, message string) {
 	}
 	others := 0
 	for _, name := range f.record.MemberNames() {
-		if name != f.target() && serves(f.instances[name]) {
+		if name != f.target() && handover.Serves(f.instances[name]) {
 			others++
 		}
 	}

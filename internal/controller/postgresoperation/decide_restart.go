@@ -78,7 +78,7 @@ func (f facts) restartInPlace(item *v1alpha1.OperationInstance) step {
 	found := f.instances[item.Name]
 	restarted := found.Answers() && hasRestarted(found, item.PostgresStartedAt)
 	switch {
-	case restarted && serves(found):
+	case restarted && handover.Serves(found):
 		return f.enter(item, v1alpha1.OperationInstanceDone)
 	case f.status.RequestedAt == nil && !restarted && atRest(found):
 		return f.ask(verbRestart, item.Name, "")

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/election"
@@ -119,6 +122,13 @@ func TestWhatIsRefusedSinceItCouldNotBeDoneSafely(t *testing.T) {
 				tc.change(w)
 			}
 			got := decide(w.facts)
+			if passes := mayPass(tc.want); passes != (got.verb == verbPostpone) {
+				t.Errorf("at first: %s %s: %s", got.verb, got.reason, got.message)
+			} else if passes {
+				w.status = statusOf(1, got, *at(w.now))
+				w.now = w.now.Add(admittedWithin + time.Second)
+				got = decide(w.facts)
+			}
 			if tc.want == "" && got.verb != verbAccept || tc.want != "" && (got.verb != verbRefuse || got.reason != tc.want) {
 				t.Errorf("%s %s: %s; want %q", got.verb, got.reason, got.message, tc.want)
 			}
@@ -172,6 +182,22 @@ func (w *world) story(t *testing.T) []string {
 	}
 	t.Fatalf("no end: %v", steps)
 	return nil
+}
+
+func TestWhatWouldBeRefusedIsBegunWhenThePassingReasonIsGone(t *testing.T) {
+	w := newWorld(v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationRestart, Restart: &v1alpha1.RestartOperation{Instance: "c-3"}})
+	w.edit("c-2", func(i *contact.Instance) { i.Status.State = instanceapi.StateFollowing })
+	postponed := decide(w.facts)
+	status := statusOf(1, postponed, *at(w.now))
+	accepted := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAccepted)
+	if postponed.verb != verbPostpone || accepted == nil || accepted.Status != metav1.ConditionUnknown || accepted.Reason != v1alpha1.ReasonNotSafe || status.FinishedAt != nil {
+		t.Errorf("while c-2 connects anew: %s, %+v", postponed.verb, status)
+	}
+	w.status = status
+	w.led("c-1")
+	if got := decide(w.facts); got.verb != verbAccept {
+		t.Errorf("once it streams: %s %s", got.verb, got.message)
+	}
 }
 
 func TestStoriesOfOperations(t *testing.T) {

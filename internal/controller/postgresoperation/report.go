@@ -47,6 +47,10 @@ func statusOf(generation int64, next step, now metav1.Time) v1alpha1.PostgresOpe
 		set(v1alpha1.ConditionAccepted, false, next.reason, message)
 		set(v1alpha1.ConditionFailed, true, next.reason, message)
 		status.Summary.State, status.FinishedAt = "Refused", &now
+	case verbPostpone:
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionUnknown, Reason: next.reason,
+			Message: message, ObservedGeneration: generation, LastTransitionTime: now})
+		status.Summary.State = "Pending"
 	case verbAccept:
 		set(v1alpha1.ConditionAccepted, true, next.reason, message)
 		set(v1alpha1.ConditionRunning, true, next.reason, message)

@@ -9,7 +9,7 @@ package v1alpha1
 //
 // OperationSummary holds words for columns of `kubectl get`.
 type OperationSummaryApplyConfiguration struct {
-	// State: Refused, Running, Succeeded or Failed.
+	// State: Pending, Refused, Running, Succeeded or Failed.
 	State   *string `json:"state,omitempty"`
 	Reason  *string `json:"reason,omitempty"`
 	Message *string `json:"message,omitempty"`
