@@ -64,14 +64,17 @@ func viewOf(object kubeapi.Lease) leaseView {
 	return leaseView{object: object, record: record, readable: true, exists: true, edited: err != nil, readAt: time.Now()}
 }
 
-// observeLease makes sure that what is known of the Lease is good enough for a decision. It tells whether it was ever asked for.
+// firstPatience is how long a program that has just started waits for the API server before it goes by what the one before it knew.
+const firstPatience = time.Second
+
+// observeLease makes sure that what is known of the Lease is good enough for a decision. It tells whether the API server has ever said anything, or is silent.
 func (m *Manager) observeLease() (known bool) {
 	m.takeAnswer()
 	m.takeWatched()
 	if m.leaseCall == nil && m.leaseIsStale() {
 		m.readLease()
 	}
-	return !m.lease.readAt.IsZero()
+	return !m.lease.readAt.IsZero() || m.leaseCall != nil && time.Since(m.leaseCall.sent) > firstPatience
 }
 
 func (m *Manager) leaseIsStale() bool {
