@@ -8,7 +8,7 @@
 // summary into docs/benchmarks.md, between two markers. A figure must belong to a
 // commit: it refuses to write when files are changed, unless --dirty is given.
 //
-// main.go has the flags, creation.go and memory.go what is measured, cluster.go what
+// main.go has the flags, creation.go and rest.go what is measured, cluster.go what
 // is done to Kubernetes, package figures where it was measured, report.go what is written.
 package main
 
@@ -36,7 +36,7 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.runs, "runs", 5, "how often a cluster is created")
-	flag.IntVar(&o.clusters, "clusters", 10, "clusters whose memory is measured; 0 leaves that out")
+	flag.IntVar(&o.clusters, "clusters", 10, "clusters that are measured at rest; 0 leaves that out")
 	flag.DurationVar(&o.idle, "idle", 10*time.Minute, "how long they are left alone before")
 	flag.BoolVar(&o.dirty, "dirty", false, "write figures although files are changed")
 	flag.StringVar(&o.kubeconfig, "kubeconfig", ".local/kubeconfig", "where the cluster is")
@@ -70,7 +70,7 @@ func measure(ctx context.Context, o options) error {
 		return err
 	}
 	if o.clusters > 0 {
-		if result.Memory, err = bench.measureMemory(ctx, o.clusters, o.idle); err != nil {
+		if result.Rest, err = bench.measureRest(ctx, o.clusters, o.idle); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/timonier-io/timonier/test/bench/figures"
 )
@@ -15,8 +14,8 @@ import (
 type Result struct {
 	figures.Where
 	Creation Creation `json:"creation"`
-	// Memory is nil where it was left out.
-	Memory *Memory `json:"memory,omitempty"`
+	// Rest is nil where it was left out.
+	Rest *Rest `json:"rest,omitempty"`
 }
 
 func (r Result) write(file, page string) error {
@@ -49,12 +48,8 @@ func (r Result) table() string {
 	b.WriteString("| what | median | worst | to reach |\n|---|---|---|---|\n")
 	fmt.Fprintf(&b, "| %d instances ready and a row written, from creation, volumes provisioned on the way (%d runs) | %.1f s | %.1f s | 12 s |\n",
 		r.Creation.Instances, len(r.Creation.Runs), r.Creation.Median, r.Creation.Worst)
-	if r.Memory != nil {
-		fmt.Fprintf(&b, "| resident memory of an instance manager, after %s of rest (%d instances) | %.1f MiB | %.1f MiB | 25 MiB |\n",
-			time.Duration(r.Memory.IdleSeconds)*time.Second, len(r.Memory.Managers), mebibytes(r.Memory.ManagersMedian), mebibytes(r.Memory.ManagersWorst))
-		fmt.Fprintf(&b, "| resident memory of the operator, with %d clusters | %.1f MiB | | 60 MiB |\n", r.Memory.Clusters, mebibytes(r.Memory.Operator))
+	if r.Rest != nil {
+		b.WriteString(r.Rest.table())
 	}
 	return b.String()
 }
-
-func mebibytes(kibibytes int) float64 { return float64(kibibytes) / 1024 }

@@ -4,10 +4,12 @@ package figures
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -83,6 +85,32 @@ func Kibibytes(text, name string) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("there is no line %s", name)
+}
+
+// CPUSeconds that a process has used, by user and system time in its /proc/PID/stat, which is somewhere in the text. The kernel counts hundredths for
+// programs, whatever its own clock is: proc(5), USER_HZ.
+func CPUSeconds(text string) (float64, error) {
+	const userHZ, utime, stime = 100, 11, 12 // counted behind the name, which is in parentheses and may hold anything
+	for line := range strings.Lines(text) {
+		end := strings.LastIndex(line, ") ")
+		if end < 0 || !strings.Contains(line[:end], " (") {
+			continue
+		}
+		fields := strings.Fields(line[end+2:])
+		if len(fields) <= stime {
+			continue
+		}
+		user, err := strconv.Atoi(fields[utime])
+		if err != nil {
+			return 0, fmt.Errorf("user time: %w", err)
+		}
+		system, err := strconv.Atoi(fields[stime])
+		if err != nil {
+			return 0, fmt.Errorf("system time: %w", err)
+		}
+		return float64(user+system) / userHZ, nil
+	}
+	return 0, errors.New("there is no line of /proc/PID/stat")
 }
 
 // Output of a program.

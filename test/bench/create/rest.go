@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/test/bench/figures"
+)
+
+// Rest is what clusters cost that nobody uses.
+type Rest struct {
+	Clusters    int `json:"clusters"`
+	IdleSeconds int `json:"idleSeconds"`
+	// Managers are the instance managers, by instance.
+	Managers map[string]Manager `json:"managers"`
+	// LeaseWrites are how often each Lease was written in three seconds, by cluster: nothing else is written to the API at rest.
+	LeaseWrites map[string]float64 `json:"leaseWrites"`
+	// Operator is what the operator holds, VmRSS in KiB.
+	Operator int `json:"operator"`
+}
+
+// Manager is what PID 1 of an instance needs, without the programs that it starts.
+type Manager struct {
+	// RSS is VmRSS in KiB, CPU the mean of the time at rest, in thousandths of a core.
+	RSS int     `json:"rss"`
+	CPU float64 `json:"cpu"`
+}
+
+func (b *bench) measureRest(ctx context.Context, clusters int, idle time.Duration) (*Rest, error) {
+	for n := 1; n <= clusters; n++ {
+		if err := b.kube.Create(ctx, b.cluster(fmt.Sprintf("idle-%d", n))); err != nil {
+			return nil, err
+		}
+	}
+	err := until(ctx, "all clusters are ready", func() error {
+		var all v1alpha1.PostgresClusterList
+		if err := b.kube.List(ctx, &all, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		for i := range all.Items {
+			if !isReady(&all.Items[i]) {
+				return errors.New(all.Items[i].Name + " is not")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("%d clusters are ready; they are left alone for %s\n", clusters, idle)
+	before, err := b.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(idle): // what is to be measured
+	}
+	after, err := b.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result := after.since(before)
+	result.Clusters, result.IdleSeconds = clusters, int(idle.Seconds())
+	result.Operator, err = b.weighOperator(ctx)
+	fmt.Print(result.table())
+	return result, err
+}
+
+// look is what is seen of clusters at a moment.
+type look struct {
+	managers map[string]seenManager
+	// revisions of the Leases, by cluster: each write is one more.
+	revisions map[string]float64
+	at        time.Time
+}
+
+type seenManager struct {
+	rss int
+	// cpu time since it started, in seconds, at that moment.
+	cpu float64
+	at  time.Time
+}
+
+func (b *bench) look(ctx context.Context) (look, error) {
+	seen := look{managers: map[string]seenManager{}, revisions: map[string]float64{}, at: time.Now()}
+	var leases coordinationv1.LeaseList
+	if err := b.kube.List(ctx, &leases, client.InNamespace(namespace), client.HasLabels{naming.LabelCluster}); err != nil {
+		return seen, err
+	}
+	for _, lease := range leases.Items {
+		record, err := election.Decode(contact.Fields(&lease))
+		if err != nil {
+			return seen, fmt.Errorf("lease %s: %w", lease.Name, err)
+		}
+		seen.revisions[lease.Labels[naming.LabelCluster]] = float64(record.Revision)
+	}
+	var pods corev1.PodList
+	if err := b.kube.List(ctx, &pods, client.InNamespace(namespace), client.HasLabels{naming.LabelInstance}); err != nil {
+		return seen, err
+	}
+	for _, pod := range pods.Items {
+		out, err := b.exec(ctx, pod.Name, "", "cat", "/proc/1/status", "/proc/1/stat")
+		if err != nil {
+			return seen, err
+		}
+		manager := seenManager{at: time.Now()}
+		if manager.rss, err = figures.Kibibytes(out, "VmRSS:"); err != nil {
+			return seen, err
+		}
+		if manager.cpu, err = figures.CPUSeconds(out); err != nil {
+			return seen, err
+		}
+		seen.managers[pod.Name] = manager
+	}
+	if len(pods.Items) == 0 || len(leases.Items) == 0 {
+		return seen, errors.New("there are no instances")
+	}
+	return seen, nil
+}
+
+// since an earlier look, of all that is in both.
+func (after look) since(before look) *Rest {
+	result := &Rest{Managers: map[string]Manager{}, LeaseWrites: map[string]float64{}}
+	for name, now := range after.managers {
+		if then, known := before.managers[name]; known {
+			result.Managers[name] = Manager{RSS: now.rss, CPU: (now.cpu - then.cpu) / now.at.Sub(then.at).Seconds() * 1000}
+		}
+	}
+	for cluster, revision := range after.revisions {
+		result.LeaseWrites[cluster] = (revision - before.revisions[cluster]) / after.at.Sub(before.at).Seconds() * 3
+	}
+	return result
+}
+
+// table has its rows of the summary.
+func (r *Rest) table() string {
+	var rss, cpu, writes []float64
+	for _, manager := range r.Managers {
+		rss, cpu = append(rss, float64(manager.RSS)/1024), append(cpu, manager.CPU)
+	}
+	for _, often := range r.LeaseWrites {
+		writes = append(writes, often)
+	}
+	after := time.Duration(r.IdleSeconds) * time.Second
+	return fmt.Sprintf("| resident memory of an instance manager, after %s of rest (%d instances) | %.1f MiB | %.1f MiB | 25 MiB |\n", after, len(rss), figures.Median(rss), slices.Max(rss)) +
+		fmt.Sprintf("| CPU of an instance manager at rest, its programs left out | %.1f m | %.1f m | 5 m |\n", figures.Median(cpu), slices.Max(cpu)) +
+		fmt.Sprintf("| writes to the API of a cluster of three at rest, in three seconds | %.2f | %.2f | 1 |\n", figures.Median(writes), slices.Max(writes)) +
+		fmt.Sprintf("| resident memory of the operator, with %d clusters | %.1f MiB | | 60 MiB |\n", r.Clusters, float64(r.Operator)/1024)
+}
+
+// weighOperator by what it says in its metrics: its image has no program that could read /proc.
+func (b *bench) weighOperator(ctx context.Context) (int, error) {
+	var pods corev1.PodList
+	err := b.kube.List(ctx, &pods, client.InNamespace("timonier-system"), client.MatchingLabels{"app.kubernetes.io/name": "timonier-operator"})
+	if err != nil {
+		return 0, err
+	}
+	if len(pods.Items) != 1 {
+		return 0, fmt.Errorf("there are %d operators", len(pods.Items))
+	}
+	metrics, err := figures.Output(ctx, "kubectl", "--kubeconfig", b.kubeconfig, "get", "--raw",
+		"/api/v1/namespaces/timonier-system/pods/"+pods.Items[0].Name+":8080/proxy/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(metrics) {
+		if rest, ok := strings.CutPrefix(line, "process_resident_memory_bytes "); ok {
+			var bytes float64
+			if _, err := fmt.Sscan(rest, &bytes); err != nil {
+				return 0, err
+			}
+			return int(bytes / 1024), nil
+		}
+	}
+	return 0, errors.New("the operator's metrics do not tell its memory")
+}
