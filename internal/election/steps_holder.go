@@ -59,7 +59,8 @@ func leaderRenews(m Member) *Step {
 func (m Member) renewed() Record {
 	renewed := m.Lease.Copy()
 	renewed.Revision++
-	if m.Running == RunningAsPrimary {
+	// Never less than was told before: by a server that stops it may not be known, and what a successor lacks is counted from it.
+	if told, err := postgres.ParseLSN(renewed.Position); m.Running == RunningAsPrimary && (err != nil || told < m.Position.At) {
 		renewed.Position = m.Position.At.String()
 	}
 	return renewed

@@ -56,9 +56,10 @@ func TestNextStep(t *testing.T) {
 		verb   Verb
 		rule   string
 	}{
-		"a leader to which nothing is left rests":           {leading, func(*Member) {}, Rest, "holder_rests"},
-		"a leader renews before it changes the quorum":      {leading, func(m *Member) { m.Renew, m.Wanted.Required = true, 3 }, WriteLease, "leader_renews"},
-		"a leader renews while a change waits for a member": {leading, func(m *Member) { m.Renew, m.Effective = true, false }, WriteLease, "leader_renews"},
+		"a leader to which nothing is left rests":                        {leading, func(*Member) {}, Rest, "holder_rests"},
+		"a leader renews before it changes the quorum":                   {leading, func(m *Member) { m.Renew, m.Wanted.Required = true, 3 }, WriteLease, "leader_renews"},
+		"a leader whose position is not known tells no less than before": {leading, func(m *Member) { m.Renew, m.Position.At = true, 0 }, WriteLease, "leader_renews"},
+		"a leader renews while a change waits for a member":              {leading, func(m *Member) { m.Renew, m.Effective = true, false }, WriteLease, "leader_renews"},
 		"a leader opens while the API is silent": {leading, func(m *Member) { m.Open, m.Settled, m.APISilent = false, false, true },
 			OpenDoor, "door_opens_behind_the_barrier"},
 		"a leader whose update may land yet loosens nothing": {leading, func(m *Member) {

@@ -37,6 +37,9 @@ func (m *Manager) Metrics() http.Handler { return m.metrics }
 func (m *Manager) Configure(ctx context.Context, wanted instanceapi.Configuration) (instanceapi.Status, error) {
 	m.applying.Lock()
 	defer m.applying.Unlock()
+	if err := ctx.Err(); err != nil {
+		return instanceapi.Status{}, err // it waited for another one for too long
+	}
 	current, known := m.configuration.inForce()
 	if rejected := m.configuration.rejection(); rejected != nil && rejected.Revision == wanted.Revision {
 		return instanceapi.Status{}, api.Rejected(rejected.Message)
@@ -70,7 +73,11 @@ func (m *Manager) checkCandidate(ctx context.Context, wanted instanceapi.Configu
 	if err := volumes.WriteFile(m.options.candidateFile(), []byte(content), 0o600); err != nil {
 		return fmt.Errorf("writing the candidate: %w", err)
 	}
-	if err := m.programs.CheckConfiguration(ctx, m.options.candidateFile()); err != nil {
+	err = m.programs.CheckConfiguration(ctx, m.options.candidateFile())
+	if err != nil && !programs.Complained(err) {
+		return fmt.Errorf("checking the configuration: %w", err) // nobody waits any more, or the program could not be run
+	}
+	if err != nil {
 		complaints := strings.Join(programs.Complaints(err), "; ")
 		return api.Rejected(strings.ReplaceAll(complaints, ` in file "`+m.options.candidateFile()+`"`, ""))
 	}

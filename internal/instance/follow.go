@@ -79,7 +79,11 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	if p.observation.Streaming || f.served.IsZero() {
 		return nil
 	}
-	if !f.restarted && time.Since(f.waiting) > followPatience && p.observation.Exhausted {
+	patience := followPatience
+	if p.streamedTerm == m.lease.record.Term {
+		patience = refusedPatience // its startup process is on this leader's timeline
+	}
+	if !f.restarted && time.Since(f.waiting) > patience && p.observation.Exhausted {
 		f.restarted = true
 		m.log.Warn("it does not stream though its leader serves; restarting postgres", "leader", leader.Instance)
 		return m.stop(supervisor.Fast)

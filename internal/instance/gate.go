@@ -29,7 +29,7 @@ func (m *Manager) attach(record election.Record) error {
 	}
 	p := &m.process
 	p.attached, p.attachedTo, p.attachedTerm, p.attachedAddress, p.replayedTimeline = true, record.Holder, record.Term, record.Address, 0
-	p.cut, p.waits = false, time.Time{}
+	p.cut, p.waits, p.streamedAt = false, time.Time{}, time.Time{}
 	m.log.Info("following", "leader", record.Holder, "address", record.Address, "term", record.Term)
 	return nil
 }

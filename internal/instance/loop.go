@@ -81,13 +81,13 @@ func (m *Manager) Run(ctx context.Context) error {
 func (m *Manager) untilNextTurn() time.Duration {
 	p := &m.process
 	switch {
-	case m.job != nil, p.checkpoint != nil:
+	case m.job != nil, p.checkpoint != nil, m.ending:
 		return busyTurn
 	case p.observation != nil && p.replayedTimeline != 0 && m.step.Verb == election.Rest:
 		return idleTurn // detached at the end of its WAL, perhaps for hours
 	case p.inTransition(), m.step.Verb != election.Rest && m.step.Verb != election.Wait:
 		return busyTurn
-	case m.doubt.cause != "" || m.leaderIsSilent():
+	case m.doubt.cause != "" || m.leaderIsSilent() || p.reconnects():
 		return busyTurn
 	}
 	return idleTurn

@@ -81,6 +81,7 @@ type Manager struct {
 	following     following
 	reprieve      reprieve
 	ending        bool      // PID 1 was asked to end
+	waitsUntil    time.Time // until when it waits for somebody to hand over to
 	forced        time.Time // when a forced promotion was asked for
 	doubt         doubt
 	reach         reach

@@ -53,6 +53,9 @@ func (m *Manager) ForcePromotion(ctx context.Context, request instanceapi.ForceP
 		if !m.lease.readable || !m.contents.Whole || !m.process.running() || m.process.primary {
 			return conflict("NotStandby", m.options.Instance+" has to run as a standby, and the Kubernetes API to answer")
 		}
+		if beat, heard := m.peers.Beat(record.Holder); heard && m.fresh(beat) && !beat.Leads && !beat.Down {
+			return api.Busy(record.Holder + " answers, and has not said yet whether it leads")
+		}
 		if who := m.leaderReachable(record); who != "" {
 			return conflict("LeaderReachable", who+" reaches a leader, so nothing need be lost; switch over, or mend what keeps the others from it")
 		}
@@ -77,7 +80,7 @@ func (m *Manager) leaderReachable(record election.Record) string {
 		return m.options.Instance
 	}
 	for name, beat := range m.peers.Beats() {
-		if m.fresh(beat) && (beat.Leads || beat.Eligible || name == record.Holder && !beat.Down) {
+		if m.fresh(beat) && (beat.Leads || beat.Eligible) {
 			return name
 		}
 	}

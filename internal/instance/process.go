@@ -33,6 +33,8 @@ type process struct {
 	attachedTo, attachedAddress string
 	// attachedTerm is the one in which that was decided, streamedTerm the one whose timeline it was seen to receive since.
 	attachedTerm, streamedTerm int64
+	// streamedAt is when it last streamed since it was attached.
+	streamedAt time.Time
 	// door: pg_hba.conf admits clients. open: that is in force, or some are still in.
 	door, open bool
 	// cut: it was seen without a walreceiver since the gate was closed, so no other can connect.
@@ -87,6 +89,11 @@ func (p *process) ended() <-chan struct{} {
 		return nil
 	}
 	return p.postmaster.Ended()
+}
+
+// reconnects tells that it follows, and does not stream at the moment: as when a leader has changed what commits wait for, and ends every walsender for that.
+func (p *process) reconnects() bool {
+	return p.attached && p.observation != nil && !p.observation.Streaming && time.Since(p.streamedAt) < reconnectPatience
 }
 
 func (p *process) stopping() bool { return p.postmaster != nil && p.postmaster.Asked() != 0 }
@@ -254,7 +261,7 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		m.log.Info("promoted", "timeline", observation.Timeline)
 	}
 	if record := m.lease.record; observation.Streaming && observation.ReceivedTimeline == record.Timeline && p.attachedTerm == record.Term {
-		p.streamedTerm = record.Term
+		p.streamedTerm, p.streamedAt = record.Term, time.Now()
 	}
 	if p.primary && !observation.InRecovery {
 		if p.opensAt == 0 {

@@ -52,7 +52,7 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 		return instanceapi.StateRunning, "", m.problem
 	case p.running() && p.primary, p.promoting:
 		return instanceapi.StateRecovering, "", joined(m.step.Message, m.problem)
-	case p.running() && p.attached && p.observation.Streaming:
+	case p.running() && p.attached && (p.observation.Streaming || p.reconnects()):
 		return instanceapi.StateStreaming, "", m.problem
 	case p.running() && m.following.gaveUp:
 		return instanceapi.StateFollowing, instanceapi.WaitFollow, m.problem

@@ -19,6 +19,8 @@ const (
 	// confirmPatience is how long the successor may take to confirm once the server has ended. A server that stops waits for all that stream from it, so what
 	// is still missing then is replay, or a successor that was not connected and never will confirm.
 	confirmPatience = 3 * time.Second
+	// reconnectPatience is how long a standby may connect anew, which takes a tenth of a second mostly, before it counts as one that does not stream.
+	reconnectPatience = 2 * time.Second
 	// handoverLag is how far behind a successor may be for a handover to be begun: it is to be over in a second.
 	handoverLag = 16 << 20
 )
@@ -61,6 +63,9 @@ func (m *Manager) beginHandover(to string) error {
 				to = name
 			}
 		}
+		if name := m.anyReconnects(candidates); to == "" && name != "" {
+			return api.Busy(name + " connects to this leader anew, which takes a moment; ask again")
+		}
 		if to == "" {
 			return conflict("NobodyEligible", "no member follows closely enough to lead; see status.instances")
 		}
@@ -94,23 +99,32 @@ func (m *Manager) owesPromotion() bool {
 	return m.process.observation.Timeline != m.leading.record.Timeline
 }
 
-// terminate begins to end this program. A leader hands over first: nobody has to miss it then.
+// terminate begins to end this program.
 func (m *Manager) terminate() {
-	m.ending = true
-	if !m.process.primary || m.leading.record == nil || m.process.observation == nil {
-		return
-	}
-	if m.owesPromotion() {
-		m.log.Info("stopping without a handover", "why", "its data is not on the Lease's timeline yet; the others elect")
-		return
-	}
-	if err := m.beginHandover(""); err != nil {
-		m.log.Info("stopping without a handover", "why", err.Error())
-	}
+	m.ending, m.waitsUntil = true, time.Now().Add(reconnectPatience)
 }
 
-// mayEnd tells that nothing is left to be done before the end.
-func (m *Manager) mayEnd() bool { return m.ending && m.handing == nil }
+// mayEnd tells that nothing is left to be done before the end. A leader hands over first: nobody has to miss it then. Where its standbys connect anew just
+// now, it waits for them.
+func (m *Manager) mayEnd() bool {
+	switch {
+	case !m.ending || m.handing != nil:
+		return false
+	case !m.process.primary || m.leading.record == nil || m.process.observation == nil:
+		return true
+	case m.owesPromotion():
+		m.log.Info("stopping without a handover", "why", "its data is not on the Lease's timeline yet; the others elect")
+		return true
+	}
+	err := m.beginHandover("")
+	refusal, refused := asRefusal(err)
+	switch {
+	case err == nil, refused && refusal.Reason == api.ReasonBusy && time.Now().Before(m.waitsUntil):
+		return false
+	}
+	m.log.Info("stopping without a handover", "why", err.Error())
+	return true
+}
 
 // successors are the members that stream and are heard, with how many bytes they are behind.
 func (m *Manager) successors() map[string]int64 {
@@ -130,6 +144,16 @@ func (m *Manager) successors() map[string]int64 {
 func (m *Manager) reconnects(name string) bool {
 	beat, heard := m.peers.Beat(name)
 	return heard && m.fresh(beat) && m.lastRecord().Quorum.Members[beat.Incarnation] == name
+}
+
+// anyReconnects is an instance that is no candidate only because it connects anew, "" for none.
+func (m *Manager) anyReconnects(candidates map[string]int64) string {
+	for _, name := range m.lastRecord().MemberNames() {
+		if _, streams := candidates[name]; !streams && name != m.options.Instance && m.reconnects(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // handsOver is the instance that the Lease is to be passed to, "" for none, or where it took too long.

@@ -48,6 +48,7 @@ const (
 	verbReplace   rolloutVerb = "replace"
 	verbHandOver  rolloutVerb = "hand over"
 	verbWait      rolloutVerb = "wait"
+	verbAwaitHeir rolloutVerb = "await an heir"
 )
 
 // decideRollout brings changes to one instance after the other, standbys first and the leader last, and goes on only
@@ -80,6 +81,9 @@ func decideRollout(members []memberFacts) rolloutStep {
 		}
 		if member.heir != "" && (verb == verbReplace || !member.lowers) {
 			return rolloutStep{verb: verbHandOver, instance: member.name, heir: member.heir, then: verb}
+		}
+		if member.leads && member.settled && !member.lowers && len(members) > 1 {
+			return rolloutStep{verb: verbAwaitHeir, instance: member.name} // it is not stopped before somebody can lead in its place
 		}
 		return rolloutStep{verb: verb, instance: member.name}
 	}

@@ -29,8 +29,11 @@ func TestDecideRollout(t *testing.T) {
 		"standbys are replaced before the leader": {
 			[]memberFacts{settledMember("c-1", replace), settledMember("c-2", replace)},
 			rolloutStep{verb: verbReplace, instance: "c-2"}},
-		"the leader is replaced when all standbys are": {
+		"the leader is not stopped before a standby can take over": {
 			[]memberFacts{settledMember("c-1", replace), settledMember("c-2", nil)},
+			rolloutStep{verb: verbAwaitHeir, instance: "c-1"}},
+		"the only instance is replaced as it leads": {
+			[]memberFacts{settledMember("c-1", replace)},
 			rolloutStep{verb: verbReplace, instance: "c-1"}},
 		"the leader hands over before its pod is replaced": {
 			[]memberFacts{settledMember("c-1", func(m *memberFacts) { m.replace, m.heir = true, "c-2" }), settledMember("c-2", nil)},

@@ -105,6 +105,8 @@ func (r *Reconciler) takeSteps(ctx context.Context, s *scope, configuration inst
 			}
 		case verbWait:
 			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when %s serves again", step.instance, step.waitsFor)
+		case verbAwaitHeir:
+			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when a standby can take over from it", step.instance)
 		case verbRestart:
 			return r.restart(ctx, s, step.instance, configuration)
 		case verbReplace:

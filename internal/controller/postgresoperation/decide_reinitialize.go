@@ -2,7 +2,6 @@ package postgresoperation
 
 import (
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
-	"github.com/timonier-io/timonier/internal/controller/handover"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
@@ -13,7 +12,7 @@ func decideReinitialize(f facts) step {
 	found := f.instances[item.Name]
 	incarnation := found.Status.Volume.Incarnation
 	switch {
-	case handover.Serves(found) && incarnation != "" && incarnation != item.Incarnation && !found.Status.Leader:
+	case f.standsIn(item.Name) && incarnation != "" && incarnation != item.Incarnation && !found.Status.Leader:
 		item.State = v1alpha1.OperationInstanceDone
 		return f.step(verbSucceed, v1alpha1.ReasonDone, "%s was cloned anew, and streams", item.Name)
 	case found.Answers() && incarnation != item.Incarnation && found.Status.WaitReason == instanceapi.WaitFollow:

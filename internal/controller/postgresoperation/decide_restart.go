@@ -18,6 +18,10 @@ import (
 func decideRestart(f facts) step {
 	turn := slices.IndexFunc(f.status.Instances, func(i v1alpha1.OperationInstance) bool { return i.State != v1alpha1.OperationInstanceDone })
 	if turn < 0 {
+		// The last one to restart may have led: the others have a new leader since.
+		if other, does := f.notServing(""); other != "" && !f.late(f.status.Instances[len(f.status.Instances)-1].Since, serveWithin) {
+			return f.wait("restarted; %s %s", other, does)
+		}
 		return f.step(verbSucceed, v1alpha1.ReasonDone, "restarted, and serving again: %s", f.named())
 	}
 	item := &f.status.Instances[turn]
@@ -78,7 +82,7 @@ func (f facts) restartInPlace(item *v1alpha1.OperationInstance) step {
 	found := f.instances[item.Name]
 	restarted := found.Answers() && hasRestarted(found, item.PostgresStartedAt)
 	switch {
-	case restarted && handover.Serves(found):
+	case restarted && f.standsIn(item.Name):
 		return f.enter(item, v1alpha1.OperationInstanceDone)
 	case f.status.RequestedAt == nil && !restarted && atRest(found):
 		return f.ask(verbRestart, item.Name, "")

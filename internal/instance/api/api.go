@@ -50,7 +50,10 @@ func NotLeader(instance string) error {
 }
 
 // Busy refuses what cannot be done in the present state.
-func Busy(message string) error { return &RefusalError{http.StatusConflict, "Busy", message} }
+func Busy(message string) error { return &RefusalError{http.StatusConflict, ReasonBusy, message} }
+
+// ReasonBusy: what is asked for can be done soon.
+const ReasonBusy = "Busy"
 
 // Rejected refuses content.
 func Rejected(message string) error {

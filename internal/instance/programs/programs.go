@@ -109,6 +109,13 @@ func (p Programs) CheckConfiguration(ctx context.Context, file string) error {
 	return err
 }
 
+// Complained tells that a program ended by itself and said why: one that was killed, as when nobody waits for it any more, has judged nothing.
+func Complained(err error) bool {
+	var failed *Error
+	var exit *exec.ExitError
+	return errors.As(err, &failed) && failed.Output != "" && errors.As(err, &exit) && exit.Exited()
+}
+
 // Complaints are the lines that a server program printed, without severity and the lines that say nothing of the cause.
 func Complaints(err error) []string {
 	var failed *Error

@@ -1,8 +1,10 @@
 package programs
 
 import (
+	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +28,24 @@ func TestAFailureWithoutWordsStillTellsSomething(t *testing.T) {
 	}
 	if got := failure("initdb", errors.New("exit status 1"), strings.Repeat("x", 5000)).Error(); len(got) > 2200 {
 		t.Errorf("the error has %d bytes", len(got))
+	}
+}
+
+func TestOnlyAProgramThatEndedByItselfAndSaidWhyHasJudged(t *testing.T) {
+	ended := func(script string) error { return exec.CommandContext(t.Context(), "sh", "-c", script).Run() }
+	for sentence, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"it complained":           {failure("postgres", ended("exit 1"), "unrecognized"), true},
+		"it was killed":           {failure("postgres", ended("kill -KILL $$"), "some output"), false},
+		"it said nothing":         {failure("postgres", ended("exit 1"), ""), false},
+		"it could not be started": {failure("postgres", os.ErrNotExist, ""), false},
+		"nobody waits any more":   {context.Canceled, false},
+	} {
+		if got := Complained(tc.err); got != tc.want {
+			t.Errorf("%s: %t", sentence, got)
+		}
 	}
 }
 
