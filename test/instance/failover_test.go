@@ -23,7 +23,7 @@ var takeOver = []struct {
 	back func(*pod)
 }{
 	{"the postmaster is killed", func(w *world, p *pod) {
-		w.check(p.inside("kill", "-KILL", fmt.Sprint(p.status().Postgres.PID)))
+		w.check(p.inside("kill", "-KILL", fmt.Sprint(p.answers().Postgres.PID)))
 	}, func(*pod) {}},
 	{"PID 1 is killed", func(_ *world, p *pod) { p.kill() }, func(p *pod) { p.run() }},
 	{"PID 1 is asked to end", func(_ *world, p *pod) { p.terminate() }, func(p *pod) { p.run() }},
@@ -140,9 +140,15 @@ func synchronous(t *testing.T, instances int, prepare ...func(*world)) *world {
 	// Enough of them had to be connected for that, and not yet all.
 	w.eventually("all standbys stream", func() bool {
 		streaming := 0
-		for _, replica := range w.leader().status().Postgres.Replicas {
-			if replica.State == "streaming" {
-				streaming++
+		for _, p := range w.pods {
+			status := p.status()
+			if !status.Leader {
+				continue
+			}
+			for _, replica := range status.Postgres.Replicas {
+				if replica.State == "streaming" {
+					streaming++
+				}
 			}
 		}
 		return streaming == instances-1
