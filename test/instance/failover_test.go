@@ -45,7 +45,7 @@ func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
 				if holder == "" || holder == former.name {
 					return false
 				}
-				_, err := w.named(holder).query("INSERT INTO notes VALUES ('second')")
+				_, err := w.named(holder).query(once("second"))
 				return err == nil
 			})
 			t.Logf("writes are back after %d ms", time.Since(began).Milliseconds())

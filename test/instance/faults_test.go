@@ -121,7 +121,8 @@ func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
 	defer func() { w.check(env.api.thaw()) }()
 	end := time.Now().Add(15 * time.Second)
 	for n := 0; time.Now().Before(end); n++ {
-		w.pods[1].must("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		_, err := w.pods[1].query("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		w.check(err)
 		if status := w.pods[1].status(); !status.Ready || !status.Leader {
 			t.Fatalf("with the API server frozen it says %+v", status)
 		}
@@ -151,7 +152,8 @@ func TestAnAsynchronousLeaderGoesOnWithoutTheAPIServerWhileAllMembersFollow(t *t
 	frozen := time.Now()
 	defer func() { w.check(env.api.thaw()) }()
 	for n := 0; time.Since(frozen) < 2*lease; n++ {
-		leader.must("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		_, err := leader.query("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		w.check(err)
 		time.Sleep(200 * time.Millisecond)
 	}
 

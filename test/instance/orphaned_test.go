@@ -105,7 +105,7 @@ func TestTheStandbyLeadsWhereItIsAhead(t *testing.T) {
 		if holder == "" {
 			return false
 		}
-		_, err := w.named(holder).query("INSERT INTO notes VALUES ('later')")
+		_, err := w.named(holder).query(once("later"))
 		return err == nil
 	})
 	w.pods[1].reads(notes, "first later")
