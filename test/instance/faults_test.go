@@ -69,8 +69,8 @@ func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
 	// What the first wrote last, the second never had.
 	w.pods[2].kill()
 	w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
+	w.check(shell("ip link set " + w.pods[1].link() + " down")) // so that it cannot stream
 	w.pods[2].run()
-	w.check(shell("ip link set " + w.pods[1].link() + " down")) // before it can stream
 	w.pods[2].becomes(instanceapi.StateFollowing)
 	w.pass(w.pods[2])
 	w.pods[2].becomes(instanceapi.StateRunning)
