@@ -103,7 +103,8 @@ func slotActive(t *testing.T, conn *pgx.Conn, name string) bool {
 
 func TestASlotIsFreeSoonAfterItsWalreceiverIsGoneAndAfterTheTimeoutWhereItIsFrozen(t *testing.T) {
 	each(t, func(t *testing.T, programs pgtest.Programs) {
-		a := newPrimary(t, programs, map[string]string{"wal_sender_timeout": "1s"})
+		// Far longer than what is called soon, also where the machine is busy.
+		a := newPrimary(t, programs, map[string]string{"wal_sender_timeout": "5s"})
 		conn := a.session(t)
 		b := a.follower(t, "b")
 		free := func(why string) time.Duration {

@@ -211,6 +211,19 @@ func (c *commit) awaitAcknowledged(t *testing.T) {
 	}
 }
 
+// awaitFailed waits until the commit has ended without being acknowledged.
+func (c *commit) awaitFailed(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-c.done:
+		if err == nil {
+			t.Error("the commit was acknowledged")
+		}
+	case <-time.After(patience):
+		t.Fatalf("the commit has not ended within %s", patience)
+	}
+}
+
 // children are the server's processes whose title has a text; a client's that is still authenticating is among them.
 func (i *instance) children(t *testing.T, title string) (pids []int) {
 	t.Helper()

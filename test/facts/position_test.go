@@ -99,7 +99,8 @@ func TestARestartedStandbySaysThatItReceivedUpToTheStartOfTheSegment(t *testing.
 
 func TestTheControlFileOfAStandbyLagsBehindItsTimelineAndIDENTIFYSYSTEMDoesNot(t *testing.T) {
 	each(t, func(t *testing.T, programs pgtest.Programs) {
-		a := newPrimary(t, programs, nil)
+		// A page of the new timeline that the background writer wrote would put the control file onto it.
+		a := newPrimary(t, programs, map[string]string{"bgwriter_lru_maxpages": "0"})
 		b, c := a.follower(t, "b"), a.follower(t, "c")
 		c.detach(t)
 		b.detach(t)

@@ -31,6 +31,9 @@ const (
 	instanceUser  = "instance"
 )
 
+// startPatience with the API server: the machine may be busy.
+const startPatience = 2 * time.Minute
+
 // apiServer is a real one, with RBAC, on the test network's bridge.
 type apiServer struct {
 	kubernetes kubernetes.Interface
@@ -69,7 +72,7 @@ func startAPIServer(programs, directory string) (*apiServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range 300 {
+	for end := time.Now().Add(startPatience); time.Now().Before(end); {
 		if _, err = s.kubernetes.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(context.Background()); err == nil {
 			return s, nil
 		}

@@ -18,7 +18,7 @@ func TestTheMarkedInstanceCreatesTheSystemAndServes(t *testing.T) {
 	first := w.start(1)
 	first.configure()
 	first.becomes(instanceapi.StateRunning)
-	status := first.status()
+	status := first.answers()
 	if !status.Leader || !status.Ready {
 		t.Errorf("it runs, but is not ready as leader: %+v", status)
 	}

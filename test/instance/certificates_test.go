@@ -48,7 +48,7 @@ func TestEachPathIsForItsRolesOnly(t *testing.T) {
 
 func TestCertificatesAreReplacedWithoutARestart(t *testing.T) {
 	w := cluster(t, 2)
-	before := w.pods[1].status()
+	before := w.pods[1].answers()
 	conn, err := w.pods[1].connect()
 	w.check(err)
 	defer conn.Close(w.ctx)
@@ -70,7 +70,7 @@ func TestCertificatesAreReplacedWithoutARestart(t *testing.T) {
 	if former.Equal(w.clients.Certificate) {
 		t.Fatal("the test changed nothing")
 	}
-	if after := w.pods[1].status(); after.Postgres.PID != before.Postgres.PID {
+	if after := w.pods[1].answers(); after.Postgres.PID != before.Postgres.PID {
 		t.Error("postgres was restarted")
 	}
 	w.pods[2].terminate()

@@ -49,15 +49,20 @@ func (p *pod) connect() (*pgx.Conn, error) {
 	return pgx.ConnectConfig(p.w.ctx, config)
 }
 
-// query runs one statement and returns its first column as text; "" with an error.
+// query runs one statement, for ten seconds at most: whoever asks again and again is not to hang with one try.
 func (p *pod) query(sql string) (string, error) {
+	ctx, cancel := context.WithTimeout(p.w.ctx, 10*time.Second)
+	defer cancel()
+	return p.ask(ctx, sql)
+}
+
+// ask runs one statement and returns its first column as text; "" with an error.
+func (p *pod) ask(ctx context.Context, sql string) (string, error) {
 	conn, err := p.connect()
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close(context.WithoutCancel(p.w.ctx))
-	ctx, cancel := context.WithTimeout(p.w.ctx, 10*time.Second)
-	defer cancel()
 	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return "", err
@@ -76,14 +81,19 @@ func (p *pod) query(sql string) (string, error) {
 	return text, rows.Err()
 }
 
-// must is query for what cannot fail.
+// must runs a statement that cannot fail, and that may take long: it may write much, or wait for standbys.
 func (p *pod) must(sql string) string {
 	p.w.t.Helper()
-	text, err := p.query(sql)
+	text, err := p.ask(p.w.ctx, sql)
 	if err != nil {
 		p.w.t.Fatalf("%s on %s: %v", sql, p.name, err)
 	}
 	return text
+}
+
+// once inserts a note for a try that is repeated: the one before may have inserted it, and its answer was lost.
+func once(text string) string {
+	return fmt.Sprintf("INSERT INTO notes SELECT '%[1]s' WHERE NOT EXISTS (SELECT FROM notes WHERE text = '%[1]s')", text)
 }
 
 // reads waits until a query returns a text.

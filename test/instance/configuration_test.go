@@ -69,7 +69,7 @@ func TestWhatPostgreSQLRefusesLeavesTheFormerValuesInForce(t *testing.T) {
 	}
 	w.parameters, w.hba = map[string]string{"work_mem": "6MB"}, nil
 	w.pods[1].configure()
-	if rejected := w.pods[1].status().Rejected; rejected != nil {
+	if rejected := w.pods[1].answers().Rejected; rejected != nil {
 		t.Errorf("an accepted configuration leaves %+v", rejected)
 	}
 }
@@ -91,7 +91,7 @@ func TestAParameterThatNeedsARestartTakesEffectWithOne(t *testing.T) {
 	if got := w.pods[1].must("SHOW max_connections"); got != "150" {
 		t.Errorf("max_connections is %s", got)
 	}
-	if pending := w.pods[1].status().Postgres.PendingRestart; len(pending) > 0 {
+	if pending := w.pods[1].answers().Postgres.PendingRestart; len(pending) > 0 {
 		t.Errorf("still pending: %v", pending)
 	}
 }
@@ -108,7 +108,7 @@ func TestAConfigurationWithWhichPostgreSQLDoesNotComeUpIsGivenBack(t *testing.T)
 		status := w.pods[1].status()
 		return status.State == instanceapi.StateRunning && status.ConfigurationRevision == good
 	})
-	rejected := w.pods[1].status().Rejected
+	rejected := w.pods[1].answers().Rejected
 	if rejected == nil || rejected.Revision != bad || !strings.Contains(rejected.Message, "no_such_library") {
 		t.Errorf("rejected: %+v", rejected)
 	}
@@ -116,7 +116,7 @@ func TestAConfigurationWithWhichPostgreSQLDoesNotComeUpIsGivenBack(t *testing.T)
 	w.pods[1].kill()
 	w.pods[1].run()
 	w.pods[1].becomes(instanceapi.StateRunning)
-	if rejected := w.pods[1].status().Rejected; rejected == nil || rejected.Revision != bad {
+	if rejected := w.pods[1].answers().Rejected; rejected == nil || rejected.Revision != bad {
 		t.Errorf("a new container knows nothing of the rejection: %+v", rejected)
 	}
 }
@@ -162,21 +162,18 @@ func TestAStandbyWhosePrimaryWasRaisedFirstRestartsByItselfToReplayOn(t *testing
 // restart asks for a restart and waits until the instance serves again.
 func (p *pod) restart() {
 	p.w.t.Helper()
-	before := p.status()
-	if before.Postgres == nil {
-		p.w.t.Fatalf("%s does not run", p.name)
-	}
+	before, serving := p.answers(), p.serving()
 	_, err := p.client.Restart(p.w.ctx, instanceapi.RestartRequest{Revision: p.w.configuration().Revision})
 	p.w.check(err)
 	p.w.eventually(p.name+" serves again", func() bool {
 		status := p.status()
-		return status.Ready && status.State == before.State && status.Postgres.StartedAt.After(before.Postgres.StartedAt)
+		return status.Ready && status.State == serving && status.Postgres.StartedAt.After(before.Postgres.StartedAt)
 	})
 }
 
 func TestAPostmasterThatDiesIsStartedAgain(t *testing.T) {
 	w := cluster(t, 1)
-	before := w.pods[1].status().Postgres
+	before := w.pods[1].answers().Postgres
 	w.check(w.pods[1].inside("kill", "-KILL", fmt.Sprint(before.PID)))
 	w.eventually("another postmaster serves", func() bool {
 		status := w.pods[1].status()
@@ -232,7 +229,7 @@ func TestClientsTakingEveryConnectionDoNotBlindTheManager(t *testing.T) {
 	}
 	revision := w.record().Revision
 	w.eventually("it renews the Lease, more than once", func() bool { return w.record().Revision >= revision+2 })
-	if status := p.status(); !status.Ready || !status.Leader {
+	if status := p.answers(); !status.Ready || !status.Leader {
 		t.Errorf("with all connections taken it says %+v", status)
 	}
 }

@@ -33,8 +33,8 @@ func TestACrashAtAnyStepOfBootstrapLeavesOneSystemThatServes(t *testing.T) {
 				if before.HasSystem() && after.System != before.System {
 					t.Errorf("the Lease named system %s, and names %s", before.System, after.System)
 				}
-				if after.System != p.status().Volume.SystemIdentifier {
-					t.Errorf("the Lease names %s, the volume holds %s", after.System, p.status().Volume.SystemIdentifier)
+				if holds := p.answers().Volume.SystemIdentifier; after.System != holds {
+					t.Errorf("the Lease names %s, the volume holds %s", after.System, holds)
 				}
 				if (step == "initialise: mark exchanged" || step[:5] == "place") != before.HasSystem() {
 					t.Errorf("at this step the Lease named system %q", before.System)
@@ -57,7 +57,7 @@ func TestACrashAtAnyStepOfCloningIsGotOver(t *testing.T) {
 			p.run()
 			p.configure()
 			p.becomes(instanceapi.StateStreaming)
-			if got := p.status().Volume.SystemIdentifier; got != w.record().System {
+			if got := p.answers().Volume.SystemIdentifier; got != w.record().System {
 				t.Errorf("its system is %s", got)
 			}
 		})
@@ -110,7 +110,7 @@ func TestAnInterruptedPromotionIsMadeUpFor(t *testing.T) {
 	w.pods[1].run()
 	w.pods[1].becomes(instanceapi.StateRunning)
 	w.pods[1].reads(notes, "first")
-	if timeline := w.pods[1].status().Postgres.Timeline; timeline != w.record().Timeline || timeline < interrupted.Timeline {
+	if timeline := w.pods[1].answers().Postgres.Timeline; timeline != w.record().Timeline || timeline < interrupted.Timeline {
 		t.Errorf("it writes timeline %d, the Lease says %d, and said %d", timeline, w.record().Timeline, interrupted.Timeline)
 	}
 }

@@ -19,12 +19,12 @@ import (
 // pass writes the Lease as another instance would that had won an election.
 func (w *world) pass(to *pod) {
 	w.t.Helper()
-	leases := env.api.kubernetes.CoordinationV1().Leases(w.namespace)
+	leases, incarnation := env.api.kubernetes.CoordinationV1().Leases(w.namespace), to.answers().Volume.Incarnation
 	w.eventually("the Lease is passed", func() bool {
 		lease, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
 		w.check(err)
 		record := w.record()
-		record.Holder, record.HolderIncarnation, record.Address = to.name, to.status().Volume.Incarnation, w.address(to.ordinal)
+		record.Holder, record.HolderIncarnation, record.Address = to.name, incarnation, w.address(to.ordinal)
 		record.Term, record.Timeline, record.Revision = record.Term+1, record.Timeline+1, record.Revision+1
 		fields, err := election.Encode(record, election.Fields{
 			LeaseDurationSeconds: int64(*lease.Spec.LeaseDurationSeconds), RenewTime: lease.Spec.RenewTime.Time, Annotations: lease.Annotations})
@@ -40,10 +40,10 @@ func TestALeaderThatLostTheLeaseStopsAndFollows(t *testing.T) {
 	w := cluster(t, 3)
 	w.pods[2].reads(notes, "first")
 	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 3 })
-	started := w.pods[2].status().Postgres.StartedAt
+	started := w.pods[2].answers().Postgres.StartedAt
 	w.pass(w.pods[2])
 	w.pods[2].becomes(instanceapi.StateRunning)
-	if after := w.pods[2].status().Postgres.StartedAt; !after.Equal(started) {
+	if after := w.pods[2].answers().Postgres.StartedAt; !after.Equal(started) {
 		t.Error("the standby was restarted to be promoted")
 	}
 	w.eventually("the read-write slice has the new leader", func() bool { return w.serving(naming.PrimaryService(clusterName)) == "shop-2" })
@@ -52,11 +52,11 @@ func TestALeaderThatLostTheLeaseStopsAndFollows(t *testing.T) {
 		w.pods[n].becomes(instanceapi.StateStreaming)
 		w.pods[n].reads(notes, "first second")
 	}
-	if status := w.pods[1].status(); status.Leader || !status.Postgres.InRecovery {
+	if status := w.pods[1].answers(); status.Leader || !status.Postgres.InRecovery {
 		t.Errorf("the former leader says %+v", status)
 	}
 	record := w.record()
-	if timeline := w.pods[2].status().Postgres.Timeline; timeline != record.Timeline || record.Term != 2 {
+	if timeline := w.pods[2].answers().Postgres.Timeline; timeline != record.Timeline || record.Term != 2 {
 		t.Errorf("the new leader writes timeline %d, the Lease says %+v", timeline, record)
 	}
 }
@@ -65,12 +65,12 @@ func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
 	w := cluster(t, 2)
 	w.pods[2].reads(notes, "first")
 	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 2 })
-	before := w.pods[1].status().Volume.Incarnation
+	before := w.pods[1].answers().Volume.Incarnation
 	// What the first wrote last, the second never had.
 	w.pods[2].kill()
 	w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
+	w.check(shell("ip link set " + w.pods[1].link() + " down")) // so that it cannot stream
 	w.pods[2].run()
-	w.check(shell("ip link set " + w.pods[1].link() + " down")) // before it can stream
 	w.pods[2].becomes(instanceapi.StateFollowing)
 	w.pass(w.pods[2])
 	w.pods[2].becomes(instanceapi.StateRunning)
@@ -78,7 +78,7 @@ func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
 	w.check(shell("ip link set " + w.pods[1].link() + " up"))
 	w.pods[1].becomes(instanceapi.StateStreaming)
 	w.pods[1].reads(notes, "first second")
-	if after := w.pods[1].status().Volume.Incarnation; after != before {
+	if after := w.pods[1].answers().Volume.Incarnation; after != before {
 		t.Error("it was cloned again, although what it lacked could be fetched alone")
 	}
 	w.pods[1].logs("rewinding")
@@ -90,7 +90,7 @@ func TestAStandbyWhoseWALIsGoneIsClonedAgain(t *testing.T) {
 		w.parameters = map[string]string{"wal_keep_size": "0", "max_slot_wal_keep_size": "16MB"}
 	})
 	w.pods[2].reads(notes, "first")
-	before := w.pods[2].status().Volume.Incarnation
+	before := w.pods[2].answers().Volume.Incarnation
 	w.pods[2].kill()
 	fill := "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 20000); DROP TABLE filler; SELECT pg_switch_wal()"
 	w.check(w.pods[1].superuser(fill, fill, fill, "CHECKPOINT", fill, "CHECKPOINT"))
@@ -121,7 +121,8 @@ func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
 	defer func() { w.check(env.api.thaw()) }()
 	end := time.Now().Add(15 * time.Second)
 	for n := 0; time.Now().Before(end); n++ {
-		w.pods[1].must("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		_, err := w.pods[1].query("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		w.check(err)
 		if status := w.pods[1].status(); !status.Ready || !status.Leader {
 			t.Fatalf("with the API server frozen it says %+v", status)
 		}
@@ -151,7 +152,8 @@ func TestAnAsynchronousLeaderGoesOnWithoutTheAPIServerWhileAllMembersFollow(t *t
 	frozen := time.Now()
 	defer func() { w.check(env.api.thaw()) }()
 	for n := 0; time.Since(frozen) < 2*lease; n++ {
-		leader.must("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		_, err := leader.query("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+		w.check(err)
 		time.Sleep(200 * time.Millisecond)
 	}
 

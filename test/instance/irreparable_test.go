@@ -36,7 +36,7 @@ func TestAMemberThatCannotBeRepairedSaysSoAndIsClonedOnceItIsLetGo(t *testing.T)
 	w.pods[1].configure()
 	standby.configure()
 	standby.becomes(instanceapi.StateStreaming)
-	if after := standby.status().Volume.Incarnation; after == before {
+	if after := standby.answers().Volume.Incarnation; after == before {
 		t.Error("it was not cloned anew")
 	}
 	standby.reads(notes, "first")

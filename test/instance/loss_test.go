@@ -27,7 +27,7 @@ func TestAnEmptyVolumeIsNeverInitialisedAgain(t *testing.T) {
 
 func TestAHolderThatLostItsVolumeIsReplacedAndCloned(t *testing.T) {
 	w := synchronous(t, 2)
-	before := w.pods[1].status().Volume.Incarnation
+	before := w.pods[1].answers().Volume.Incarnation
 	w.pods[1].kill()
 	w.pods[1].loseVolume("data")
 	w.pods[1].run()
@@ -36,21 +36,21 @@ func TestAHolderThatLostItsVolumeIsReplacedAndCloned(t *testing.T) {
 	w.pods[2].must("INSERT INTO notes VALUES ('second')")
 	w.pods[1].becomes(instanceapi.StateStreaming)
 	w.pods[1].reads(notes, "first second")
-	if after := w.pods[1].status().Volume.Incarnation; after == "" || after == before {
+	if after := w.pods[1].answers().Volume.Incarnation; after == "" || after == before {
 		t.Errorf("the incarnation was %q, and is %q; want a new one", before, after)
 	}
 }
 
 func TestAStandbyThatLostItsVolumeIsClonedAgain(t *testing.T) {
 	w := cluster(t, 2)
-	before := w.pods[2].status().Volume.Incarnation
+	before := w.pods[2].answers().Volume.Incarnation
 	w.pods[2].kill()
 	w.pods[2].loseVolume("data")
 	w.pods[2].run()
 	w.pods[2].configure()
 	w.pods[2].becomes(instanceapi.StateStreaming)
 	w.pods[2].reads(notes, "first")
-	if after := w.pods[2].status().Volume.Incarnation; after == "" || after == before {
+	if after := w.pods[2].answers().Volume.Incarnation; after == "" || after == before {
 		t.Errorf("the incarnation was %q, and is %q; want a new one", before, after)
 	}
 }

@@ -52,7 +52,7 @@ func TestAClusterIsCreatedAgainOverItsVolumes(t *testing.T) {
 		t.Errorf("the Lease says %+v; want the same system, a later term and timeline", record)
 	}
 	leader := w.leader()
-	if timeline := leader.status().Postgres.Timeline; timeline != record.Timeline {
+	if timeline := leader.answers().Postgres.Timeline; timeline != record.Timeline {
 		t.Errorf("the leader writes timeline %d, the Lease says %d", timeline, record.Timeline)
 	}
 	leader.must("INSERT INTO notes VALUES ('second')")
@@ -61,15 +61,18 @@ func TestAClusterIsCreatedAgainOverItsVolumes(t *testing.T) {
 	}
 }
 
-func (w *world) leader() *pod {
+// leader waits until one answers that it leads.
+func (w *world) leader() (leader *pod) {
 	w.t.Helper()
-	for _, p := range w.pods {
-		if p.status().Leader {
-			return p
+	w.eventually("somebody leads", func() bool {
+		for _, p := range w.pods {
+			if p.status().Leader {
+				leader = p
+			}
 		}
-	}
-	w.t.Fatal("nobody leads")
-	return nil
+		return leader != nil
+	})
+	return leader
 }
 
 func TestTheMostAdvancedLeads(t *testing.T) {
@@ -102,7 +105,7 @@ func TestTheStandbyLeadsWhereItIsAhead(t *testing.T) {
 		if holder == "" {
 			return false
 		}
-		_, err := w.named(holder).query("INSERT INTO notes VALUES ('later')")
+		_, err := w.named(holder).query(once("later"))
 		return err == nil
 	})
 	w.pods[1].reads(notes, "first later")
@@ -169,7 +172,7 @@ func TestARunningLeaderWritesADeletedLeaseAgain(t *testing.T) {
 
 func TestALeaseEditedByHandIsWrittenAgain(t *testing.T) {
 	w := synchronous(t, 2)
-	before := w.pods[1].status().Postgres
+	before := w.pods[1].answers().Postgres
 	leases := env.api.kubernetes.CoordinationV1().Leases(w.namespace)
 	lease, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
 	w.check(err)
@@ -189,7 +192,7 @@ func TestALeaseEditedByHandIsWrittenAgain(t *testing.T) {
 	})
 	w.pods[1].becomes(instanceapi.StateRunning)
 	w.pods[1].must("INSERT INTO notes VALUES ('second')")
-	if after := w.pods[1].status().Postgres; after.PID != before.PID {
+	if after := w.pods[1].answers().Postgres; after.PID != before.PID {
 		t.Errorf("PostgreSQL was restarted: its process was %d, and is %d", before.PID, after.PID)
 	}
 	if last := w.record().LastFailover; last != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,12 +150,33 @@ func (p *pod) status() instanceapi.Status {
 	return status
 }
 
-// configure sends the world's configuration as soon as the instance takes it.
+// answers waits for a status of an instance whose postgres runs.
+func (p *pod) answers() instanceapi.Status {
+	p.w.t.Helper()
+	var status instanceapi.Status
+	p.w.eventually(p.name+" answers, with postgres", func() bool {
+		status = p.status()
+		return status.Postgres != nil
+	})
+	return status
+}
+
+// serving is the state of this instance when all is well, whatever it is at the moment: a standby loses its walsender where commits
+// are to wait for others than before.
+func (p *pod) serving() instanceapi.State {
+	p.w.t.Helper()
+	if p.w.record().Holder == p.name {
+		return instanceapi.StateRunning
+	}
+	return instanceapi.StateStreaming
+}
+
+// configure sends the world's configuration as soon as the instance takes it. One whose content is refused is never taken; all else may pass.
 func (p *pod) configure() {
 	p.w.t.Helper()
 	p.w.eventually(p.name+" takes its configuration", func() bool {
 		_, err := p.client.Configure(p.w.ctx, p.w.configuration())
-		if refused, ok := instanceapi.Refused(err); ok {
+		if refused, ok := instanceapi.Refused(err); ok && refused.Code == http.StatusUnprocessableEntity {
 			p.w.t.Fatalf("%s refused its configuration: %v", p.name, refused)
 		}
 		return err == nil

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -29,6 +30,19 @@ type api struct {
 
 var server api
 
+// patience with the start and the stop of an API server: the machine may be busy.
+const patience = 2 * time.Minute
+
+// controlPlane is an API server with Timonier's CRDs, that is to be started.
+func controlPlane() *envtest.Environment {
+	return &envtest.Environment{
+		BinaryAssetsDirectory: filepath.Join(root, ".local", "bin"),
+		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd")}, ErrorIfCRDPathMissing: true,
+		CRDInstallOptions:        envtest.CRDInstallOptions{MaxTime: patience},
+		ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience,
+	}
+}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code, err := run(m)
@@ -40,14 +54,9 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	programs := filepath.Join(root, ".local", "bin")
-	if _, err := os.Stat(filepath.Join(programs, "kube-apiserver")); err != nil {
+	environment := controlPlane()
+	if _, err := os.Stat(filepath.Join(environment.BinaryAssetsDirectory, "kube-apiserver")); err != nil {
 		return 0, fmt.Errorf("there is no kube-apiserver in .local/bin: run `make localcluster`, which builds it: %w", err)
-	}
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory: programs,
-		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd")},
-		ErrorIfCRDPathMissing: true,
 	}
 	// Also after a start that failed half-way: the processes would outlive the test.
 	defer func() {

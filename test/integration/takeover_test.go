@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -24,8 +23,7 @@ import (
 // own is an API server for one test alone, where no operator of other tests is at work: a client and a file to reach it.
 func own(t *testing.T) (c client.Client, kubeconfig string) {
 	t.Helper()
-	environment := &envtest.Environment{BinaryAssetsDirectory: filepath.Join(root, ".local", "bin"),
-		CRDDirectoryPaths: []string{filepath.Join(root, "config", "crd")}, ErrorIfCRDPathMissing: true}
+	environment := controlPlane()
 	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {
 			t.Error(err)

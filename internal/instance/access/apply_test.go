@@ -29,7 +29,25 @@ type server struct {
 func start(t *testing.T, programs pgtest.Programs, settings map[string]string) server {
 	t.Helper()
 	s := pgtest.Run(t, programs, pgtest.Options{Settings: settings})
-	return server{s, t, s.Conn(t, "postgres", "postgres")}
+	return server{s, t, own(t, s, "postgres", "postgres")}
+}
+
+// own opens a connection of the test's own, which what users set for applications does not hit either: not even before its first statement.
+func own(t *testing.T, s *pgtest.Server, user, database string) *pgx.Conn {
+	t.Helper()
+	config, err := pgx.ParseConfig("sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Host, config.Port, config.User, config.Database = s.Socket, uint16(s.Port), user, database
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	config.RuntimeParams = map[string]string{"idle_session_timeout": "0", "default_transaction_read_only": "off"}
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatalf("connecting to database %s as %s: %v", database, user, err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
 }
 
 func (s server) connect(ctx context.Context, database string) (*pgx.Conn, error) {
@@ -113,7 +131,6 @@ func TestRolesAndDatabasesAreMadeAsAsked(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
 		// What users set for applications must not hit Timonier.
 		s := start(t, programs, map[string]string{"default_transaction_read_only": "on", "idle_session_timeout": "200ms", "lock_timeout": "1", "statement_timeout": "0", "idle_in_transaction_session_timeout": "1"})
-		pgtest.Exec(t, s.conn, "SET default_transaction_read_only = off", "SET idle_session_timeout = 0")
 		app, report := role("app"), role("report-reader")
 		app.Verifier, app.CreateDB, app.ConnectionLimit = newVerifier(t, "secret"), true, 7
 		report.MemberOf, report.Login, report.BypassRLS = []string{"pg_read_all_data", "app"}, false, true
@@ -140,8 +157,7 @@ func TestRolesAndDatabasesAreMadeAsAsked(t *testing.T) {
 		if got := s.text("SELECT string_agg(datname || ':' || pg_get_userbyid(datdba), ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'app' OR datname LIKE 'odd%'"); got != "app:app odd-one:"+odd.Name {
 			t.Error(got)
 		}
-		inApp := s.Conn(t, "app", "app")
-		pgtest.Exec(t, inApp, "SET idle_session_timeout = 0")
+		inApp := own(t, s.Server, "app", "app")
 		if got := pgtest.Value[string](t, inApp, "SELECT string_agg(extname || ':' || extnamespace::regnamespace, ' ' ORDER BY extname) FROM pg_extension"); got != "cube:public earthdistance:public pg_trgm:public plpgsql:pg_catalog" {
 			t.Error(got)
 		}
