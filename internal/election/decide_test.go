@@ -298,3 +298,52 @@ func TestACopyOnATimelineThatTheHistoryLeavesOutHasDiverged(t *testing.T) {
 		}
 	}
 }
+
+// Somebody else may have been elected by those who are not heard, and the Lease lost since: what he acknowledged would be lost, too.
+func TestALostLeaseIsWrittenAgainOnlyByALeaderThatNobodyCanHaveReplaced(t *testing.T) {
+	of := func(members map[string]string, required int, mode Mode) *Record {
+		led := published.Copy()
+		led.Quorum = Quorum{Mode: mode, Members: members, Required: required}
+		return &led
+	}
+	two := map[string]string{"a1": "shop-1", "b1": "shop-2"}
+	three := map[string]string{"a1": "shop-1", "b1": "shop-2", "c1": "shop-3"}
+	loyal := func(incarnation string) Peer {
+		v := volume(incarnation, 3, 4, "0/6000000")
+		v.Promise = 60 // for an election that came to nothing
+		return Peer{Volume: v, Since: true}
+	}
+	but := func(p Peer, change func(*Peer)) Peer { change(&p); return p }
+	for sentence, tc := range map[string]struct {
+		led    *Record
+		peers  map[string]Peer
+		change func(*Observation)
+		want   Verb
+	}{
+		"alone, nobody can have":                                {of(map[string]string{"a1": "shop-1"}, 1, ModeQuorum), nil, nil, WriteLease},
+		"of two, the other says that it has not":                {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, WriteLease},
+		"the other is not heard":                                {of(two, 2, ModeQuorum), nil, nil, Rest},
+		"it was heard before the Lease was read so":             {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Since = false })}, nil, Rest},
+		"it has voted":                                          {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Volume.Promise = p.Volume.Revision })}, nil, Rest},
+		"it knows of a later term":                              {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Volume.HighestTerm = 4 })}, nil, Rest},
+		"it leads itself":                                       {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Leads = true })}, nil, Rest},
+		"it is another copy":                                    {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b2")}, nil, Rest},
+		"of three, one says that it has not, and two must have": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, WriteLease},
+		"where all three are needed, one may have elected":      {of(three, 3, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, Rest},
+		"where more may be published, too":                      {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, func(o *Observation) { o.LedUnsettled = true }, Rest},
+		"in asynchronous mode, within the lease":                {of(two, 1, ModeAsynchronous), nil, nil, WriteLease},
+		"in asynchronous mode, after it":                        {of(two, 1, ModeAsynchronous), nil, func(o *Observation) { o.LedExpired = true }, Rest},
+		"after it, and the other says that it has not":          {of(two, 1, ModeAsynchronous), map[string]Peer{"shop-2": loyal("b1")}, func(o *Observation) { o.LedExpired = true }, WriteLease},
+		"it has promised itself":                                {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, func(o *Observation) { o.Own.Promise = o.Led.Revision }, Rest},
+	} {
+		o := held()
+		o.Running, o.Lease.Record, o.Led, o.Peers = RunningAsPrimary, Record{}, tc.led, tc.peers
+		if tc.change != nil {
+			tc.change(&o)
+		}
+		got := Decide(o)
+		if got.Verb != tc.want || got.Rule != "leader_writes_its_record_again" {
+			t.Errorf("%s: %s by %s: %s", sentence, got.Verb, got.Rule, got.Message)
+		}
+	}
+}

@@ -24,6 +24,8 @@ type Observation struct {
 	Member Member
 	// Led is the Record that this instance wrote last, nil unless it leads.
 	Led *Record
+	// LedUnsettled: more was sent over Led, whose fate is not known. LedExpired: a lease duration has passed since Led was written, by this clock.
+	LedUnsettled, LedExpired bool
 	// Instances of the configuration: those that have, or are about to have, a volume. Nil where no configuration is known.
 	Instances []string
 	// Peers that answered, by name.
@@ -58,6 +60,7 @@ type Volume struct {
 	System          string
 	Incarnation     string
 	Revision        int64
+	Promise         int64
 	Term            int64
 	HighestTerm     int64
 	HighestTimeline int64
@@ -75,6 +78,8 @@ type Peer struct {
 	Volume Volume
 	// Leads: it serves as primary.
 	Leads bool
+	// Since: it was asked after the Lease was first read as it is.
+	Since bool
 }
 
 // VolumeOf reads a report. A position that cannot be read counts as unknown.
@@ -83,7 +88,7 @@ func VolumeOf(report instanceapi.VolumeReport) Volume {
 	return Volume{
 		Initialised: report.Initialised, EverInitialised: report.EverInitialised,
 		System: report.SystemIdentifier, Incarnation: report.Incarnation,
-		Revision: report.Revision, Term: report.Term, HighestTerm: report.HighestTerm,
+		Revision: report.Revision, Promise: report.Promise, Term: report.Term, HighestTerm: report.HighestTerm,
 		HighestTimeline: report.HighestTimeline, Timeline: report.Timeline,
 		Position: position, PositionKnown: report.PositionKnown && err == nil,
 		Members: report.Members,

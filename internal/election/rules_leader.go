@@ -2,6 +2,9 @@ package election
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -35,6 +38,7 @@ func absentLeaseIsTheOperators(o Observation, _ Record) *Step {
 // revision says nothing against a leader that runs. Revision, term and timeline grow, since numbers may have been used that this leader
 // never saw. The data stays on its timeline: the new number is reserved for the promotion that the
 // leader makes up for when it next starts (holder_starts_only_on_the_leases_timeline), so it is never used twice.
+// A leader that was cut off must not: somebody else may have been elected, and the Lease lost since. See mayHaveVoted.
 func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
 	if o.Running != RunningAsPrimary || o.Led == nil {
 		return nil
@@ -43,11 +47,46 @@ func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
 	if !o.Lease.Edited && read.Revision >= o.Led.Revision && read.Holder != "" {
 		return nil
 	}
+	if voters := o.mayHaveVoted(); len(voters) >= o.votersNeeded() {
+		return &Step{Verb: Rest, Message: "the Lease was emptied, edited or went back; the leader writes its own record again once it is known that nobody else was elected, for which it has to hear of " +
+			strings.Join(voters, ", ")}
+	}
 	record := o.Led.Copy()
 	record.Revision = max(record.Revision, o.Own.Revision, read.Revision) + RevisionMargin
 	record.Term = max(record.Term, read.Term, o.Own.HighestTerm) + 1
 	record.Timeline = max(record.Timeline, read.Timeline, o.Own.HighestTimeline) + 1
 	return &Step{Verb: WriteLease, Record: record, Message: "the Lease was emptied, edited or went back; the leader writes its own record again"}
+}
+
+// mayHaveVoted are the members that do not say, since the Lease was read as it is, that they have not voted against this leader: that they know of no later
+// term, and have read a newer revision of its term than any that they voted for. Whoever is not among them took no part in an election that is over, for that
+// replaced the last revision of this term; and nobody is elected later, over a Lease that is lost.
+func (o Observation) mayHaveVoted() (names []string) {
+	for _, incarnation := range slices.Sorted(maps.Keys(o.Led.Quorum.Members)) {
+		name := o.Led.Quorum.Members[incarnation]
+		peer, heard := o.Peers[name]
+		switch {
+		case incarnation == o.Own.Incarnation && o.Own.Promise < o.Led.Revision:
+		case heard && peer.Since && !peer.Leads && peer.Volume.Incarnation == incarnation &&
+			peer.Volume.HighestTerm <= o.Led.Term && peer.Volume.Promise < peer.Volume.Revision:
+		default:
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// votersNeeded is how many members elect another leader than this one: as many as the published quorum says, or one where the lease's clock decides, or where
+// it is not known what is published.
+func (o Observation) votersNeeded() int {
+	quorum := o.Led.Quorum
+	switch {
+	case quorum.Mode == ModeAsynchronous && !o.LedExpired:
+		return len(quorum.Members) + 1
+	case quorum.Mode == ModeAsynchronous, o.LedUnsettled:
+		return 1
+	}
+	return len(quorum.Members) - quorum.Required + 1
 }
 
 func onePrimaryAtATime(o Observation, record Record) *Step {

@@ -32,6 +32,8 @@ type leaseView struct {
 	exists   bool
 	edited   bool
 	readAt   time.Time
+	// since is when it was first read as it is: this version of the object.
+	since time.Time
 	// asked is when the read that brought it was sent, zero for one that the watch brought: no decision may hang on that.
 	asked time.Time
 	// doubtful: it must be read again before anything hangs on it: somebody else wrote it, or a write's fate is unknown.
@@ -216,14 +218,18 @@ func (m *Manager) apiSilent() bool {
 // read of that; for both since a reprieve, if that is later. It decides in asynchronous mode alone. A holder that does not know when it renewed it has to
 // do so, or to be granted one, first.
 func (m *Manager) leaseExpired(record election.Record) bool {
-	duration := time.Duration(leaseSeconds) * time.Second
-	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
-		duration = time.Duration(configuration.Availability.LeaseDurationSeconds) * time.Second
-	}
+	duration := m.leaseDuration()
 	if record.Holder == m.options.Instance {
 		return record.Revision != 0 && time.Since(later(m.revisionSince, m.reprieved(record))) > duration
 	}
 	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(later(m.revisionSince, m.reprieve.grantedAt)) > duration
+}
+
+func (m *Manager) leaseDuration() time.Duration {
+	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
+		return time.Duration(configuration.Availability.LeaseDurationSeconds) * time.Second
+	}
+	return leaseSeconds * time.Second
 }
 
 func later(a, b time.Time) time.Time {
@@ -290,6 +296,10 @@ func (m *Manager) adoptView(view leaseView) {
 		if !view.asked.IsZero() && m.lease.record.Revision != 0 && view.record.Holder == m.options.Instance {
 			m.revisionSince = view.asked // it may have been in force from then on
 		}
+	}
+	view.since = view.readAt
+	if m.lease.exists && m.lease.object.ResourceVersion == view.object.ResourceVersion {
+		view.since = m.lease.since
 	}
 	m.lease = view
 	if view.edited {

@@ -71,7 +71,8 @@ func (m *Manager) askPeers(ctx context.Context) {
 	if !m.lease.exists || (record.HasSystem() && record.Holder != "" && !m.lease.edited && record.Revision >= m.highest) {
 		return
 	}
-	m.statuses.Ask(ctx, m.others(), time.Second)
+	// What was answered before the Lease was read as it is does not tell what was decided by then.
+	m.statuses.Ask(ctx, m.others(), min(time.Second, time.Since(m.lease.since)))
 }
 
 // others are all instances that this one may have to hear.
@@ -111,7 +112,12 @@ func (m *Manager) observation() election.Observation {
 		if !status.Volume.Inspected {
 			continue // it has not looked yet, which is no answer
 		}
-		o.Peers[name] = election.Peer{Volume: election.VolumeOf(status.Volume), Leads: status.Leader}
+		o.Peers[name] = election.Peer{Volume: election.VolumeOf(status.Volume), Leads: status.Leader,
+			Since: m.statuses.AskedSince(name, m.lease.since)}
+	}
+	if led := m.leading.record; led != nil {
+		o.LedUnsettled = m.leaseCall != nil && m.leaseCall.record != nil || m.unsettled == neverRead || m.unsettled >= led.Revision
+		o.LedExpired = time.Since(m.leading.renewedAt) > m.leaseDuration()
 	}
 	o.Running, o.Member = m.running(), m.member()
 	return o
@@ -128,6 +134,7 @@ func (m *Manager) volumeReport() instanceapi.VolumeReport {
 		MajorVersion:     c.MajorVersion,
 		Incarnation:      c.Identity.Incarnation,
 		Revision:         m.highest,
+		Promise:          c.Identity.Promise,
 		HighestTerm:      c.Identity.Term,
 		HighestTimeline:  c.Identity.Timeline,
 		Members:          c.Identity.Members,

@@ -36,7 +36,8 @@ type Poller struct {
 
 type answer struct {
 	status instanceapi.Status
-	at     time.Time
+	// asked is when the question was sent, at when the answer came.
+	asked, at time.Time
 	// failed is when it last did not answer.
 	failed time.Time
 }
@@ -64,6 +65,7 @@ func (p *Poller) Ask(ctx context.Context, names []string, olderThan time.Duratio
 func (p *Poller) ask(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	asked := p.options.Now()
 	client := instanceapi.NewClient(p.options.Address(name), p.options.TLS(name))
 	status, err := client.Status(ctx)
 	client.Close()
@@ -74,7 +76,7 @@ func (p *Poller) ask(ctx context.Context, name string) {
 	if err != nil || status.Instance != name {
 		last.failed = p.options.Now()
 	} else {
-		last = answer{status: status, at: p.options.Now()}
+		last = answer{status: status, asked: asked, at: p.options.Now()}
 	}
 	p.answers[name] = last
 	p.mu.Unlock()
@@ -93,6 +95,13 @@ func (p *Poller) Answers(notOlderThan time.Duration) map[string]instanceapi.Stat
 		}
 	}
 	return fresh
+}
+
+// AskedSince tells whether the last answer of a peer is to a question that was sent after this moment.
+func (p *Poller) AskedSince(name string, moment time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answers[name].asked.After(moment)
 }
 
 // Last answer of a peer, however old.

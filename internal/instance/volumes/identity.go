@@ -65,6 +65,8 @@ func (i *Identity) See(record election.Record) (write bool) {
 		i.Lineage = election.Lineage{}
 	}
 	write = i.Lineage.Learn(record) || write
+	// That a vote does not count any more has to be known after a restart too.
+	write = write || i.Promise >= i.Revision && record.Revision > i.Promise && i.Promise > 0
 	i.Term, i.Timeline = max(i.Term, record.Term), max(i.Timeline, record.Timeline)
 	if write {
 		i.Revision = max(i.Revision, record.Revision)
