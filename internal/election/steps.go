@@ -114,6 +114,8 @@ type Member struct {
 	// Consistent: recovery has come far enough.
 	Consistent bool
 	Position   Position
+	// Received is how far this run's walreceiver came, the last record perhaps in part; 0 where none ran.
+	Received postgres.LSN
 	// Effective: what was told is so in every process. ToldAt is the end of the WAL of the moment when that was seen.
 	Effective bool
 	ToldAt    postgres.LSN
@@ -128,6 +130,8 @@ type Member struct {
 	Votes []Vote
 	// Wanted quorum, of those that stream now.
 	Wanted Quorum
+	// Stalled: its volumes take no writes, so that no server can be started on them.
+	Stalled bool
 	// Leave: release the Lease. Renew: it is time to. TakeBack: nobody else has taken a Lease that this member released.
 	Leave, Renew, TakeBack bool
 	// HandOver to this instance; "" where that is not asked for, or took too long. Holds is what members said that they have flushed, by
@@ -145,7 +149,9 @@ type Member struct {
 // Vote of this member, if it may cast one.
 func (m Member) Vote() (Vote, bool) {
 	voter := m.Running == RunningAsStandby && !m.Attached && m.Replayed && m.Consistent && m.Promise > 0
-	return Vote{Instance: m.Self, Incarnation: m.Incarnation, Revision: m.Promise, Position: m.Position}, voter
+	// What was received may have been confirmed, whatever is replayed of it: to say too little loses it, to say too much keeps others waiting.
+	holds := Position{Term: m.Position.Term, At: max(m.Position.At, m.Received)}
+	return Vote{Instance: m.Self, Incarnation: m.Incarnation, Revision: m.Promise, Position: holds}, voter
 }
 
 // NextStep of a member of a cluster whose commits wait for a quorum.

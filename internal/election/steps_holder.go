@@ -17,6 +17,8 @@ func holderWithAnotherCopyLeadsNothing(m Member) *Step {
 // leaderThatLeavesStopsFirst: with nobody named, since nobody knows who has the last commit.
 func leaderThatLeavesStopsFirst(m Member) *Step {
 	switch {
+	case m.leads() && m.Leave && m.APISilent && m.Stalled:
+		return &Step{Verb: Rest} // it can do nothing else
 	case !m.leads() || !m.Leave || m.APISilent:
 		return nil // without the API nobody else can lead, and this one goes on
 	case m.Running != NotRunning:

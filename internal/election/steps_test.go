@@ -66,7 +66,9 @@ func TestNextStep(t *testing.T) {
 			m.Settled, m.APISilent, m.Told.Required = false, true, 3
 		}, Rest, "holder_rests"},
 		"a leader does not leave while the API is silent": {leading, func(m *Member) { m.Leave, m.APISilent = true, true }, Rest, "holder_rests"},
-		"a leader told in another term tells again":       {leading, func(m *Member) { m.ToldTerm = 1 }, Tell, "told_implies_published"},
+		"one whose volumes are stalled waits for it": {leading, func(m *Member) { m.Leave, m.APISilent, m.Stalled, m.Running = true, true, true, NotRunning },
+			Rest, "leader_that_leaves_stops_first"},
+		"a leader told in another term tells again": {leading, func(m *Member) { m.ToldTerm = 1 }, Tell, "told_implies_published"},
 
 		"a leader that is to hand over stops":                        {leading, func(m *Member) { m.HandOver = "b" }, StopForHandover, "leader_hands_over_what_is_confirmed"},
 		"it does not begin while the API is silent":                  {leading, func(m *Member) { m.HandOver, m.APISilent = "b", true }, Rest, "holder_rests"},
@@ -132,6 +134,23 @@ func TestNextStep(t *testing.T) {
 		if got.Verb != tc.verb || got.Rule != tc.rule {
 			t.Errorf("%s: %s by %s, not %s by %s", sentence, got.Verb, got.Rule, tc.verb, tc.rule)
 		}
+	}
+}
+
+func TestAVoteTellsWhatWasReceivedAndAForkWhatIsReplayed(t *testing.T) {
+	m := streaming()
+	m.Suspects, m.Attached, m.Promise, m.Position, m.Received = true, false, 7, Position{2, 100}, 103
+	if vote, votes := m.Vote(); !votes || vote.Position != (Position{2, 103}) {
+		t.Errorf("it votes with %+v", vote)
+	}
+	m.Votes = []Vote{{Instance: "c", Incarnation: "c1", Revision: 7, Position: Position{2, 101}}}
+	step := NextStep(m)
+	if step.Verb != WriteLease || step.Record.History[len(step.Record.History)-1].At != postgres.LSN(100).String() {
+		t.Errorf("it is to %s %+v", step.Verb, step.Record.History)
+	}
+	m.Received = 0
+	if step := NextStep(m); step.Verb == WriteLease {
+		t.Error("it takes the Lease from one that is ahead")
 	}
 }
 

@@ -85,6 +85,10 @@ func (m *Manager) mayDiscard(ctx context.Context, record election.Record) *kept 
 		return &kept{instanceapi.WaitLeader, fmt.Sprintf("this copy of the data, at %s of term %d, is ahead of what %s has, which may have lost what it had: nothing is deleted. Look at both; delete this volume if its data is not needed",
 			own.Position, own.Term, record.Holder)}
 	}
+	if !m.lease.readable || m.lease.doubtful || !m.lease.asked.After(m.endedAt) {
+		m.askLease()
+		return no("and the Lease has to be read again before it is deleted: %s may count it among the members by now", record.Holder)
+	}
 	return nil
 }
 
@@ -168,5 +172,5 @@ func (m *Manager) placeCloned(identity volumes.Identity) error {
 		return err
 	}
 	identity.CloneComplete = false
-	return m.options.Volumes.SaveIdentity(identity)
+	return m.saveIdentity(identity)
 }

@@ -2,8 +2,11 @@ package instance
 
 import (
 	"context"
+	"strings"
+	"syscall"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
 )
 
 // openDoor lets clients in. A primary has Timonier's own roles and the members' slots before.
@@ -49,8 +52,31 @@ func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
 	if sessions > 0 {
 		return false, m.sql.TerminateClients(ctx)
 	}
+	if left, err := m.endAuthenticating(ctx); err != nil || left > 0 {
+		return false, err
+	}
 	m.process.open = false
 	return true, nil
+}
+
+// endAuthenticating ends the sessions that have not come so far that PostgreSQL tells of them, and counts them: they may have passed the former pg_hba.conf,
+// and would be open to write after the promotion, before its barrier. What else PostgreSQL does not tell of, as a worker that begins, is begun again.
+func (m *Manager) endAuthenticating(ctx context.Context) (count int, err error) {
+	children := supervisor.ChildrenOf(m.process.postmaster.PID) // before PostgreSQL is asked: who came meanwhile met the new pg_hba.conf
+	known, err := m.sql.Processes(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for pid, title := range children {
+		if known[pid] || strings.HasSuffix(title, ": logger") {
+			continue
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err == nil {
+			count++
+			m.log.Info("ending what has not authenticated yet", "process", title)
+		}
+	}
+	return count, nil
 }
 
 // setDoor writes pg_hba.conf and tells whether that is in force.

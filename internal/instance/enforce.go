@@ -28,7 +28,7 @@ func (m *Manager) tellQuorum(quorum election.Quorum, term int64) error {
 	before, beforeTerm := identity.Told, identity.ToldTerm
 	identity.Told, identity.ToldTerm = &told, term
 	m.options.Step("tell: begin")
-	if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
+	if err := m.saveIdentity(*identity); err != nil {
 		identity.Told, identity.ToldTerm = before, beforeTerm
 		return err
 	}

@@ -64,11 +64,19 @@ func (m *Manager) endReceiver() {
 	}
 }
 
+// promotePatience is how long a server may go on in recovery after it was asked to end it, before it is asked again: the request may have failed.
+const promotePatience = 2 * time.Second
+
 // observeReplay finds out what a detached standby that has come to its end has replayed last, and helps one that cannot: queries of
 // clients must not keep an election waiting. Once it is known it stays: nothing more can come.
 func (m *Manager) observeReplay(ctx context.Context) error {
 	p := &m.process
 	o := p.observation
+	if o != nil && o.InRecovery && p.promoting && time.Since(p.promoteAsked) > promotePatience {
+		p.promoteAsked = time.Now()
+		m.log.Warn("the end of recovery is asked for again")
+		return m.sql.Promote(ctx)
+	}
 	if o == nil || !o.InRecovery || p.attached || p.promoting {
 		p.cut, p.replayedTimeline = false, 0
 		return nil

@@ -34,6 +34,9 @@ func (m *Manager) publishHeartbeat() {
 		Leads: holds && p.primary && p.observation != nil,
 		Down:  record.Holder == m.options.Instance && !p.running() && !restarting && m.handing == nil && m.job == nil,
 	}
+	if m.step.Verb == stoppingVerb {
+		beat.Leads, beat.Down = false, record.Holder == m.options.Instance // nobody has to wait for what still runs of the server
+	}
 	if m.handing != nil {
 		beat.HandsOver = m.handing.to
 	}
@@ -71,6 +74,11 @@ func (m *Manager) vote() (instanceapi.Vote, bool) {
 // fresh tells that a peer is heard now.
 func (m *Manager) fresh(beat peers.Beat) bool {
 	return !beat.Broken && time.Since(beat.At) < m.failureDetection()
+}
+
+// streamed tells whether another member is heard that streamed when the server was last asked: by now it has lost the stream, as one does whose leader crashed.
+func (m *Manager) streamed() bool {
+	return m.lastRecord().Quorum.Mode == election.ModeQuorum && m.process.observation != nil && len(m.successors()) > 0
 }
 
 // eligible tells whether another member says that it could lead.

@@ -103,7 +103,7 @@ func (m *Manager) finish() error {
 func (m *Manager) placeInitialised(record election.Record) error {
 	identity := volumes.Identity{Instance: m.options.Instance, System: record.System, Incarnation: record.HolderIncarnation}
 	identity.See(record)
-	if err := m.options.Volumes.SaveIdentity(identity); err != nil {
+	if err := m.saveIdentity(identity); err != nil {
 		return err
 	}
 	m.options.Step("place: identity written")

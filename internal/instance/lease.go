@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -317,24 +316,6 @@ func (m *Manager) counts(view leaseView) bool {
 	return !view.edited && view.record.Revision >= m.highest
 }
 
-// see notes what a record says in the identity, if it is of this volume's system.
-func (m *Manager) see(record election.Record) {
-	if record.Revision < m.highest {
-		return
-	}
-	m.highest = record.Revision
-	identity := &m.contents.Identity
-	if !m.contents.HasIdentity || identity.System == "" || identity.System != record.System {
-		return
-	}
-	if !identity.See(record) || m.process.primary && m.writes.Waits(time.Now()) > time.Second {
-		return // on volumes that take no writes a leader would wait for ever, instead of giving the Lease up
-	}
-	if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
-		m.log.Error("what the Lease says was not written down", "error", err.Error())
-	}
-}
-
 // addressed fills in what the writer of a record knows.
 func (m *Manager) addressed(record election.Record) election.Record {
 	record = record.Copy()
@@ -365,22 +346,6 @@ func encoded(object kubeapi.Lease, record election.Record) (kubeapi.Lease, error
 	object.Holder, object.Transitions, object.DurationSeconds = fields.HolderIdentity, fields.LeaseTransitions, leaseSeconds
 	object.RenewTime, object.Annotations = now, fields.Annotations
 	return object, nil
-}
-
-// rememberMembers writes added members down before they are published: whoever may have been a member must be heard where nobody leads.
-func (m *Manager) rememberMembers(record election.Record) error {
-	identity := &m.contents.Identity
-	if !m.contents.HasIdentity || identity.System != record.System {
-		return nil
-	}
-	union := slices.Concat(identity.Members, record.MemberNames())
-	slices.Sort(union)
-	union = slices.Compact(union)
-	if slices.Equal(union, identity.Members) {
-		return nil
-	}
-	identity.Members = union
-	return m.options.Volumes.SaveIdentity(*identity)
 }
 
 // watchLease tells the loop of every change, until the context ends.

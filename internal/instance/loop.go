@@ -93,6 +93,9 @@ func (m *Manager) untilNextTurn() time.Duration {
 	return idleTurn
 }
 
+// turnPatience bounds all that one step asks of the server and of programs: one that hangs must not keep the loop from noticing that.
+const turnPatience = 15 * time.Second
+
 // stepsPerTurn bounds how many steps follow each other without a pause.
 const stepsPerTurn = 20
 
@@ -110,7 +113,10 @@ func (m *Manager) takeStep(ctx context.Context) (done bool) {
 	defer m.publish()
 	defer m.surviveBug()
 	m.problem = ""
+	ctx, cancel := context.WithTimeout(ctx, turnPatience)
+	defer cancel()
 	m.noticeStall()
+	m.noticeHang()
 	m.noticeEnd()
 	m.noticeJob()
 	if m.job != nil {

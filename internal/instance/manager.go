@@ -65,13 +65,16 @@ type Manager struct {
 	lock      *volumes.Lock // nil until the volumes are this manager's alone
 	contents  volumes.Contents
 	inspected bool
-	highest   int64 // highest revision of the Lease that was seen, also where it is not on disk yet
+	saving    chan struct{} // closed once the identity that is written beside the loop is; nil for none
+	unsaved   bool          // the identity has news that is not written down
+	highest   int64         // highest revision of the Lease that was seen, also where it is not on disk yet
 	leaseCall *leaseCall
 	// revisionSince is when the present revision was written, for its writer, or first read.
 	revisionSince time.Time
 	apiFailed     time.Time // when the API server last did not answer
 	unsettled     int64     // revision over which this instance sent what may yet land; neverRead before that is known
 	process       process
+	endedAt       time.Time // when the last server ended: of what was read before, it may still have confirmed more
 	leading       leading
 	leaving       string       // why it gives the Lease up, "" for no
 	handing       *handingOver // a handover that is under way, nil for none

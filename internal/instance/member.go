@@ -25,7 +25,7 @@ func (m *Manager) member() election.Member {
 		Attached: p.attached, AttachedTo: p.attachedTo, AttachedTerm: p.attachedTerm, Open: p.open, ShutDown: p.shutDown,
 		Effective: p.enforced.effective, ToldAt: p.enforced.at, OpensAt: p.opensAt,
 		Suspects: m.doubt.cause != "", Votes: m.votes(record),
-		Leave: m.leaving != "", Renew: time.Since(m.leading.renewedAt) >= renewEvery || m.leading.tells(record),
+		Leave: m.leaving != "", Stalled: m.writes.Waits(time.Now()) >= stalledAfter, Renew: time.Since(m.leading.renewedAt) >= renewEvery || m.leading.tells(record),
 		TakeBack: record.Holder == "" && time.Since(m.doubt.since) > takeBackAfter,
 	}
 	if identity.Told != nil {
@@ -34,6 +34,9 @@ func (m *Manager) member() election.Member {
 	if o := p.observation; o != nil {
 		member.Timeline, member.Consistent = o.Timeline, true // it accepts connections
 		member.Attached = p.attached || o.Receiver != 0 && !p.cut
+		if o.InRecovery {
+			member.Received = o.Received
+		}
 		member.Replayed = o.InRecovery && !member.Attached && p.replayedTimeline != 0
 		if p.replayedTimeline != 0 {
 			member.Timeline = p.replayedTimeline
@@ -54,7 +57,7 @@ func (m *Manager) member() election.Member {
 		member.Position = election.Position{Term: record.Term, At: m.lastRecordEnds(member.Holds)}
 	}
 	member.Expired, member.MaxLag = m.leaseExpired(record), m.maxLag()
-	member.Force = time.Since(m.forced) < forcePatience
+	member.Force = time.Since(m.forced) < forcePatience && m.leaderReachable(record) == ""
 	member.Wanted = m.wantedQuorum(record)
 	return member
 }

@@ -56,6 +56,8 @@ type process struct {
 	// accepted: it has accepted a connection since it started.
 	accepted    bool
 	observation *server.Observation
+	// answeredAt is when it last said what it is doing.
+	answeredAt time.Time
 	// startedWith is the revision of the configuration that it started with.
 	startedWith string
 	// files are the configuration files as they were written last, by name, and when.
@@ -64,8 +66,9 @@ type process struct {
 	// renewed, roles: steps before a primary opens.
 	renewed, roles bool
 	// promoting: from the request to end recovery until it has ended.
-	promoting bool
-	stopAsked time.Time
+	promoting    bool
+	promoteAsked time.Time
+	stopAsked    time.Time
 
 	// failures in a row, and when the next start may be tried.
 	failures  int
@@ -142,7 +145,7 @@ func (m *Manager) noticeEnd() {
 	}
 	m.sql.Close()
 	m.metrics.Close()
-	m.inspected = false
+	m.inspected, m.endedAt = false, time.Now()
 	m.publisher.Publish(nil)
 	asked, exit := p.postmaster.Asked(), p.postmaster.Exit()
 	next := process{files: p.files, filesAt: p.filesAt, restarting: p.restarting, restartAsked: p.restartAsked}
@@ -154,7 +157,7 @@ func (m *Manager) noticeEnd() {
 		}
 		next.notBefore = time.Now().Add(backOff(next.failures))
 		m.log.Error("postgres ended by itself", "exit", exit, "reason", m.fatal.last(), "failures", next.failures)
-		if p.primary && m.leading.record != nil && m.eligible() {
+		if p.primary && m.leading.record != nil && (m.eligible() || m.streamed()) {
 			m.leaving = "postgres ended by itself, and another instance can lead at once"
 		}
 		if !p.accepted && (m.fatal.said() || next.failures >= silentFailures) {
@@ -255,7 +258,7 @@ func (m *Manager) observeServer(ctx context.Context) error {
 			return err
 		}
 	}
-	p.observation = &observation
+	p.observation, p.answeredAt = &observation, time.Now()
 	if p.promoting && !p.primary && !observation.InRecovery {
 		p.primary, p.promoting, p.replayedTimeline = true, false, 0
 		m.log.Info("promoted", "timeline", observation.Timeline)
@@ -281,14 +284,17 @@ func (m *Manager) observeServer(ctx context.Context) error {
 // firstAnswer of a server since it started.
 func (m *Manager) firstAnswer(observation server.Observation) error {
 	p := &m.process
-	p.accepted, p.failures, p.restarting = true, 0, false
-	m.configuration.cameUp(p.startedWith)
 	if identity := &m.contents.Identity; identity.Rewound != 0 {
+		rewound := identity.Rewound
 		identity.Rewound = 0
-		if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
+		if err := m.saveIdentity(*identity); err != nil {
+			identity.Rewound = rewound
 			return err
 		}
 	}
+	p.accepted, p.failures, p.restarting = true, 0, false
+	m.leaving = "" // it was started in place after all, since the API did not answer
+	m.configuration.cameUp(p.startedWith)
 	m.log.Info("postgres accepts connections", "afterMilliseconds", time.Since(p.postmaster.StartedAt).Milliseconds(), "inRecovery", observation.InRecovery)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/timonier-io/timonier/internal/instance/volumes"
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -29,7 +30,7 @@ func (m *Manager) endRecovery(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	m.log.Info("promoting", "timeline", record.Timeline, "term", record.Term, "position", p.observation.Replayed.String())
-	p.promoting = true
+	p.promoting, p.promoteAsked = true, time.Now()
 	m.options.Step("promote: begin")
 	return false, m.sql.Promote(ctx)
 }

@@ -32,7 +32,7 @@ func (m *Manager) rewind() error {
 	m.following.diverged = false
 	identity := &m.contents.Identity
 	identity.Rewinding = true
-	if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
+	if err := m.saveIdentity(*identity); err != nil {
 		return err
 	}
 	m.log.Warn("rewinding to where this copy left the leader's line", "leader", record.Holder, "timeline", m.contents.Control.Timeline(), "position", m.reaches().String())

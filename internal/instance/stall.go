@@ -14,6 +14,26 @@ const (
 	probeEvery   = time.Second
 )
 
+// hangsAfter is how long a server that served may not answer its own manager, over a connection that is kept open, before another instance that could lead does.
+// A server that is starved of CPU answers now and then.
+const hangsAfter = time.Minute
+
+// noticeHang gives the Lease up where this leader's server does not answer any more, as one whose processes are stopped: nobody else would ever miss it, since
+// its connections stay.
+func (m *Manager) noticeHang() {
+	p := &m.process
+	if !p.running() || !p.accepted || p.stopping() || !p.primary || m.leading.record == nil || m.leaving != "" || time.Since(p.answeredAt) < hangsAfter || !m.streamed() {
+		return
+	}
+	m.leaving = "its server has not answered for " + hangsAfter.String() + ", and another instance can lead"
+	m.log.Error("postgres does not answer; giving the Lease up", "silentMilliseconds", time.Since(p.answeredAt).Milliseconds())
+	m.measures.FencingStops.Add(metrics.HangingServer)
+	m.publisher.Publish(nil)
+	if err := m.stop(supervisor.Kill); err != nil {
+		m.log.Error("postgres cannot be killed", "error", err.Error())
+	}
+}
+
 // noticeStall gives the Lease up where this leader's volumes take no writes any more. Its server is killed, for it would not even stop. What
 // is needed for that does not write: it is all in memory.
 func (m *Manager) noticeStall() {

@@ -78,13 +78,23 @@ func (m *Manager) carryOutInServer(ctx context.Context, verb election.Verb) (don
 
 // startServer on what is on disk: a standby without a walreceiver, or a primary without clients.
 func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err error) {
+	record := m.lease.record
+	missing := record.Holder == "" || m.doubt.cause != ""
+	if m.contents.Identity.Rewound != 0 && record.Holder == "" {
+		return false, fmt.Errorf("this copy was rewound, and needs WAL of a leader before it can serve; it is started when somebody leads")
+	}
+	if m.following.refused != "" && m.useless() == "" && missing {
+		// Its vote may be needed, and what it holds: that it is to be cloned again can wait.
+		m.log.Warn("it is not cloned again while nobody leads", "why", m.following.refused)
+		m.following.refused = ""
+	}
 	if why := m.useless(); why != "" && m.following.refused == "" && !m.cloneAgain(why) {
 		return false, fmt.Errorf("%s, and this copy was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)
 	}
 	if m.following.refused != "" {
 		return false, m.clone(ctx)
 	}
-	if record := m.lease.record; m.following.diverged && standby && record.Holder != "" && record.Holder != m.options.Instance {
+	if m.following.diverged && standby && record.Holder != "" && record.Holder != m.options.Instance {
 		return false, m.rewind()
 	}
 	if ready, err := m.readyToStart(ctx); err != nil || !ready {
@@ -103,6 +113,7 @@ func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err
 		return false, err
 	}
 	m.giveHandoverUp("postgres is started again")
+	m.following.diverged = false
 	return true, m.start(!standby)
 }
 
@@ -128,7 +139,7 @@ func (m *Manager) makePromise(revision int64) error {
 	identity := &m.contents.Identity
 	identity.Promise = revision
 	m.options.Step("promise: begin")
-	if err := m.options.Volumes.SaveIdentity(*identity); err != nil {
+	if err := m.saveIdentity(*identity); err != nil {
 		identity.Promise = 0 // what may be on disk binds after a restart; until then nobody was told
 		return err
 	}

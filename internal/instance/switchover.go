@@ -183,7 +183,14 @@ func (m *Manager) giveHandoverUp(why string) {
 	}
 	m.log.Warn("the handover is given up", "to", m.handing.to, "why", why)
 	m.measures.Handovers.Add(metrics.GivenUp)
+	asked := m.handing.asked
 	m.handing = nil
+	if asked && m.process.running() {
+		// Clients have been ended, and what still runs, as an archiver that hangs, keeps it from being started again.
+		if err := m.stop(supervisor.Immediate); err != nil {
+			m.log.Error("postgres cannot be stopped", "error", err.Error())
+		}
+	}
 }
 
 // stopForHandover stops the server in the way that sends its last record to the standbys.

@@ -86,6 +86,8 @@ func (m *Manager) Replace(ctx context.Context, program io.Reader, hash string) (
 func (m *Manager) mayReplace() error {
 	p := &m.process
 	switch {
+	case m.ending || m.handing != nil:
+		return api.Busy("this instance is about to end, or hands over; try again when that is done")
 	case m.job != nil:
 		return api.Busy("a " + m.job.name + " is under way; try again when it is done")
 	case p.running() && (p.observation == nil || p.stopping() || p.promoting):

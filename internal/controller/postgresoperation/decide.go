@@ -22,6 +22,8 @@ const (
 	askedWithin = 3 * time.Minute
 	// handoverWithin is when a leader that has taken a request and still leads has given it up: it does so by itself after ten seconds.
 	handoverWithin = 30 * time.Second
+	// askedAgainAfter is when an instance that serves as before has forgotten what it was asked.
+	askedAgainAfter = 30 * time.Second
 	// promotionWithin is when an instance that was to take the Lease has given it up: it does so after thirty seconds.
 	promotionWithin = time.Minute
 	// serveWithin is how long an instance may take to be ready for its turn, to restart, and to stream again.

@@ -58,7 +58,7 @@ func (p *Poller) Ask(ctx context.Context, names []string, olderThan time.Duratio
 			continue
 		}
 		p.asking[name] = true
-		go p.ask(ctx, name)
+		go p.ask(context.WithoutCancel(ctx), name) // the answer is for all turns that come, and has a time limit of its own
 	}
 }
 

@@ -89,3 +89,21 @@ func (s *Server) ClientSessions(ctx context.Context) (count int, err error) {
 	}
 	return count, nil
 }
+
+// Processes are the PIDs of all that PostgreSQL tells of: of a session that is still authenticating it does not.
+func (s *Server) Processes(ctx context.Context) (pids map[int]bool, err error) {
+	pids = map[int]bool{}
+	err = s.use(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "SELECT pid FROM pg_stat_activity")
+		if err != nil {
+			return err
+		}
+		var pid int
+		_, err = pgx.ForEachRow(rows, []any{&pid}, func() error { pids[pid] = true; return nil })
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing processes: %w", err)
+	}
+	return pids, nil
+}

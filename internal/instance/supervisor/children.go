@@ -73,6 +73,22 @@ func (c *Children) Reap() {
 
 // zombies are the children of parent that have ended and were not collected.
 func zombies(parent int) []int {
+	return childrenOf(parent, func(state string) bool { return state == "Z" })
+}
+
+// ChildrenOf a process that have not ended, with their titles: what they show of themselves in the list of processes.
+func ChildrenOf(parent int) map[int]string {
+	titles := map[int]string{}
+	for _, pid := range childrenOf(parent, func(state string) bool { return state != "Z" }) {
+		content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		if err == nil { // else it is gone
+			titles[pid] = strings.TrimRight(strings.ReplaceAll(string(content), "\x00", " "), " ")
+		}
+	}
+	return titles
+}
+
+func childrenOf(parent int, wanted func(state string) bool) []int {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
 	var pids []int
 	for _, file := range stats {
@@ -83,7 +99,7 @@ func zombies(parent int) []int {
 		// pid (comm) state ppid …; comm may hold anything, also blanks and parentheses.
 		end := strings.LastIndexByte(string(content), ')')
 		fields := strings.Fields(string(content[end+1:]))
-		if end < 0 || len(fields) < 2 || fields[0] != "Z" || fields[1] != strconv.Itoa(parent) {
+		if end < 0 || len(fields) < 2 || !wanted(fields[0]) || fields[1] != strconv.Itoa(parent) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {

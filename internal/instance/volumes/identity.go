@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 
@@ -75,6 +76,20 @@ func (i *Identity) See(record election.Record) (write bool) {
 	}
 	i.Members = members
 	return write
+}
+
+// Copy can be written while i is changed.
+func (i Identity) Copy() Identity {
+	i.Members, i.Lineage = slices.Clone(i.Members), maps.Clone(i.Lineage)
+	if i.Told != nil {
+		told := i.Told.Copy()
+		i.Told = &told
+	}
+	if i.Record != nil {
+		record := i.Record.Copy()
+		i.Record = &record
+	}
+	return i
 }
 
 // SaveIdentity makes it durable on every volume.
