@@ -130,6 +130,8 @@ type Member struct {
 	Votes []Vote
 	// Wanted quorum, of those that stream now.
 	Wanted Quorum
+	// CutOff: for a lease duration the API server has not answered, nor are enough members heard.
+	CutOff bool
 	// Stalled: its volumes take no writes, so that no server can be started on them.
 	Stalled bool
 	// Leave: release the Lease. Renew: it is time to. TakeBack: nobody else has taken a Lease that this member released.
@@ -177,6 +179,7 @@ var memberRules = []memberRule{
 	{"leader_hands_over_what_is_confirmed", leaderHandsOverWhatIsConfirmed},
 	{"leader_that_leaves_stops_first", leaderThatLeavesStopsFirst},
 	{"asynchronous_leader_stops_when_its_lease_ends", asynchronousLeaderStopsWhenItsLeaseEnds},
+	{"leader_that_is_cut_off_stops", leaderThatIsCutOffStops},
 	{"leader_renews", leaderRenews},
 	{"holder_promotes_to_the_leases_timeline", holderPromotesToTheLeasesTimeline},
 	{"told_implies_published", toldImpliesPublished},

@@ -48,6 +48,18 @@ func asynchronousLeaderStopsWhenItsLeaseEnds(m Member) *Step {
 	return &Step{Verb: WriteLease, Record: m.renewed()}
 }
 
+// leaderThatIsCutOffStops where commits wait for a quorum: they wait in vain, and somebody else may lead by now. Clients get an error, rather than to wait
+// without an end or to read what is old. Not where nobody else can lead.
+func leaderThatIsCutOffStops(m Member) *Step {
+	switch {
+	case !m.leads() || m.Lease.Quorum.Mode != ModeQuorum || !m.CutOff || len(m.Lease.Quorum.Members) <= 1:
+		return nil
+	case m.Running == RunningAsPrimary:
+		return &Step{Verb: Stop}
+	}
+	return &Step{Verb: Rest}
+}
+
 // leaderRenews: every renewal is another revision. It voids the votes that were cast for the one before, and what this leader
 // sent and does not know the fate of. It comes before all that may have to wait for others. While the API is silent
 // it must not keep a leader from what is next, as from opening its door after a restart in place.

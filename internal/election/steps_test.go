@@ -66,6 +66,13 @@ func TestNextStep(t *testing.T) {
 			m.Settled, m.APISilent, m.Told.Required = false, true, 3
 		}, Rest, "holder_rests"},
 		"a leader does not leave while the API is silent": {leading, func(m *Member) { m.Leave, m.APISilent = true, true }, Rest, "holder_rests"},
+		"a leader that is cut off stops":                  {leading, func(m *Member) { m.CutOff, m.APISilent = true, true }, Stop, "leader_that_is_cut_off_stops"},
+		"it does not start again before that":             {leading, func(m *Member) { m.CutOff, m.APISilent, m.Running = true, true, NotRunning }, Rest, "leader_that_is_cut_off_stops"},
+		"it goes on where nobody else can lead": {leading, func(m *Member) {
+			m.CutOff, m.APISilent = true, true
+			m.Lease.Quorum.Members, m.Lease.Quorum.Required = map[string]string{"a1": "a"}, 1
+			m.Told, m.Wanted = m.Lease.Quorum, m.Lease.Quorum
+		}, Rest, "holder_rests"},
 		"one whose volumes are stalled waits for it": {leading, func(m *Member) { m.Leave, m.APISilent, m.Stalled, m.Running = true, true, true, NotRunning },
 			Rest, "leader_that_leaves_stops_first"},
 		"a leader told in another term tells again": {leading, func(m *Member) { m.ToldTerm = 1 }, Tell, "told_implies_published"},

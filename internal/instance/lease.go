@@ -162,6 +162,9 @@ func (m *Manager) takeAnswer() {
 }
 
 func (m *Manager) tookRead(call *leaseCall, answer leaseAnswer) {
+	if answer.err == nil || kubeapi.IsNotFound(answer.err) {
+		m.apiAnswered = time.Now()
+	}
 	switch {
 	case answer.err == nil:
 		view := viewOf(answer.object)
@@ -179,6 +182,9 @@ func (m *Manager) tookRead(call *leaseCall, answer leaseAnswer) {
 }
 
 func (m *Manager) tookWrite(call *leaseCall, answer leaseAnswer) {
+	if answer.err == nil || kubeapi.Refused(answer.err) {
+		m.apiAnswered = time.Now()
+	}
 	switch {
 	case answer.err == nil:
 		m.measures.LeaseWrites.Add(metrics.Succeeded)
@@ -211,6 +217,30 @@ const (
 func (m *Manager) apiSilent() bool {
 	hangs := m.leaseCall != nil && time.Since(m.leaseCall.sent) > apiPatience
 	return hangs || time.Since(m.apiFailed) < apiPause
+}
+
+// cutOff tells that for a lease duration the API server has not answered, and that not as many members are heard as a commit waits for. Who was frozen for as
+// long is given the time to hear them.
+func (m *Manager) cutOff(record election.Record) bool {
+	if time.Since(m.apiAnswered) < m.leaseDuration() || m.hearsEnough(record) {
+		m.cutOffSince = time.Time{}
+		return false
+	}
+	if m.cutOffSince.IsZero() {
+		m.cutOffSince = time.Now()
+	}
+	return time.Since(m.cutOffSince) > firstPatience
+}
+
+// hearsEnough members for a commit.
+func (m *Manager) hearsEnough(record election.Record) bool {
+	heard := 1
+	for incarnation, name := range record.Quorum.Members {
+		if beat, _ := m.peers.Beat(name); incarnation != m.contents.Identity.Incarnation && beat.Incarnation == incarnation && m.fresh(beat) {
+			heard++
+		}
+	}
+	return heard >= record.Quorum.Required
 }
 
 // leaseExpired tells that a lease duration has passed by this clock: for the holder since it sent what last renewed it, for others since they first

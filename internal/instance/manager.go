@@ -72,6 +72,8 @@ type Manager struct {
 	// revisionSince is when the present revision was written, for its writer, or first read.
 	revisionSince time.Time
 	apiFailed     time.Time // when the API server last did not answer
+	apiAnswered   time.Time // when it last did, or this program was started
+	cutOffSince   time.Time // since when neither API server nor enough members are heard, zero while they are
 	unsettled     int64     // revision over which this instance sent what may yet land; neverRead before that is known
 	process       process
 	endedAt       time.Time // when the last server ended: of what was read before, it may still have confirmed more
@@ -100,7 +102,7 @@ func New(options Options) (*Manager, error) {
 	options = options.Defaults()
 	m := &Manager{
 		options: options, startedAt: time.Now(), children: supervisor.NewChildren(),
-		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{}, unsettled: neverRead,
+		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{}, unsettled: neverRead, apiAnswered: time.Now(),
 		doubt: doubt{holderSince: time.Now(), heardAt: time.Now()},
 	}
 	m.measures = metrics.NewAvailability()

@@ -17,8 +17,8 @@ func (m *Manager) member() election.Member {
 	record := m.lastRecord()
 	member := election.Member{
 		Self: m.options.Instance, Incarnation: identity.Incarnation, Running: m.running(),
-		APISilent: m.apiSilent(),
-		Fresh:     m.lease.readable && !m.lease.doubtful && m.lease.asked.After(m.doubt.since), Settled: m.settled(),
+		APISilent: m.apiSilent(), CutOff: m.cutOff(record),
+		Fresh: m.lease.readable && !m.lease.doubtful && m.lease.asked.After(m.doubt.since), Settled: m.settled(),
 		Promise: identity.Promise,
 		// Control is that of the last stop while nothing runs, and kept up to date while something does.
 		ControlTimeline: m.contents.Control.Timeline(), Timeline: m.contents.Control.Timeline(),

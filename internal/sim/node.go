@@ -70,7 +70,7 @@ func (w *World) member(nd *node) election.Member {
 	m := election.Member{
 		Self: nd.name, Incarnation: nd.incarnation, Lease: nd.lease, Fresh: nd.fresh, Settled: nd.lease.Revision > nd.unsettled, Promise: nd.promise, Told: nd.told,
 		ToldTerm: nd.toldTerm, AttachedTo: nd.follows, AttachedTerm: nd.followsTerm, Attached: nd.follows != "", APISilent: nd.silent, HandOver: nd.handOver, Holds: nd.holds, MaxLag: maxLag, Force: nd.force,
-		Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
+		CutOff: nd.apiCut && nd.silent && w.now%7 == 0, Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
 		Position: nd.position(), Flushed: map[string]postgres.LSN{}, Wanted: nd.lease.Quorum, Empty: nd.data == nil, Broken: nd.broken, Irreparable: nd.irreparable,
 	}
 	for _, vote := range nd.votes {

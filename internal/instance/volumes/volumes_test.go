@@ -201,6 +201,21 @@ func TestARenewalIsNotWrittenDownButEverythingElseIs(t *testing.T) {
 	}
 }
 
+func TestTheRenewalThatEndsAVoteIsWrittenDown(t *testing.T) {
+	record := election.Record{Term: 2, Revision: 50}
+	var identity Identity
+	identity.See(record)
+	identity.Promise = 50
+	record.Revision = 51
+	if !identity.See(record) || identity.Revision != 51 {
+		t.Errorf("after a restart the vote would count still: revision %d", identity.Revision)
+	}
+	record.Revision = 52
+	if identity.See(record) {
+		t.Error("the renewal after that is written down as well")
+	}
+}
+
 func TestIncarnationsDiffer(t *testing.T) {
 	a, b := NewIncarnation(), NewIncarnation()
 	if a == b || len(a) != 12 {

@@ -1,0 +1,58 @@
+package instance
+
+import (
+	"testing"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/peers"
+	"github.com/timonier-io/timonier/internal/instance/volumes"
+)
+
+func TestALeaderThatHearsNobodyIsCutOffAfterALeaseDuration(t *testing.T) {
+	m := measuring(t)
+	m.configuration, m.peers = load(t, t.TempDir()), peers.NewHeartbeats(peers.Options{})
+	record := led("shop-1", 4, 7)
+	record.Quorum = election.Quorum{Mode: election.ModeQuorum, Members: map[string]string{"a1": "shop-1", "b1": "shop-2"}, Required: 2}
+	m.apiAnswered = time.Now()
+	if m.cutOff(record) {
+		t.Error("although the API server has just answered")
+	}
+	m.apiAnswered = time.Now().Add(-leaseSeconds*time.Second - time.Second)
+	if m.cutOff(record) {
+		t.Error("at the first look, as after a freeze")
+	}
+	m.cutOffSince = m.cutOffSince.Add(-2 * firstPatience)
+	if !m.cutOff(record) {
+		t.Error("nobody is heard, and it is not cut off")
+	}
+	alone := record.Copy()
+	alone.Quorum.Members, alone.Quorum.Required = map[string]string{"a1": "shop-1"}, 1
+	if m.cutOff(alone) {
+		t.Error("although it needs nobody")
+	}
+	if m.cutOff(record) {
+		t.Error("at once again, after it has heard enough")
+	}
+}
+
+func TestWhatAHolderSeesIsWrittenDownBesideTheLoopAndInOrder(t *testing.T) {
+	m := measuring(t)
+	m.options.Volumes = volumes.Layout{Data: t.TempDir()}
+	identity := &m.contents.Identity
+	m.contents.HasIdentity, identity.Instance, identity.System = true, "shop-1", "7711"
+	record := led("shop-1", 4, 7)
+	record.System = "7711"
+	m.see(record)
+	if m.saving == nil {
+		t.Fatal("nothing is written down")
+	}
+	identity.Promise = 7
+	if err := m.saveIdentity(*identity); err != nil { // what was begun first must not be what remains
+		t.Fatal(err)
+	}
+	contents, err := m.options.Volumes.Inspect(t.Context(), nil)
+	if err != nil || contents.Identity.Promise != 7 || contents.Identity.Revision != 7 {
+		t.Errorf("on disk is %+v (%v)", contents.Identity, err)
+	}
+}
