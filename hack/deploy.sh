@@ -52,6 +52,12 @@ patches:
       metadata: {name: timonier-operator, namespace: timonier-system}
       spec: {template: {metadata: {annotations: {timonier.io/image-digest: "$digest"}}}}$arguments
 YAML
+# A Deployment that was made without a strategy has the default's rollingUpdate, which goes with no other type; what
+# nobody has applied, `apply` does not remove.
+if [ -n "$(kubectl -n timonier-system get deployment timonier-operator --ignore-not-found -o 'jsonpath={.spec.strategy.rollingUpdate}')" ]; then
+	kubectl -n timonier-system patch deployment timonier-operator --type=merge \
+		--patch '{"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}}' >/dev/null
+fi
 hack/step.sh "installing the operator" kubectl apply --server-side -k "$overlay"
 HINT="see why: ${REGISTRY:+was this build pushed, by make images REGISTRY=$REGISTRY? }kubectl -n timonier-system describe pods; kubectl -n timonier-system logs deploy/timonier-operator" \
 	hack/step.sh "waiting until the operator is ready" \

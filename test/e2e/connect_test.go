@@ -179,6 +179,16 @@ func (c *cluster) mustBeUntouched(before map[string]process, names ...string) {
 	}
 }
 
+// mustKeepContainers: none of these instances' containers was restarted since then; their PostgreSQL may have been.
+func (c *cluster) mustKeepContainers(before map[string]process, names ...string) {
+	c.t.Helper()
+	for _, name := range names {
+		if now := c.pod(name); string(now.UID) != before[name].pod || restarts(now) != before[name].restarts {
+			c.t.Errorf("the container of %s was restarted, where restarting PostgreSQL was enough", name)
+		}
+	}
+}
+
 // names of instances in a map of their processes.
 func names(processes map[string]process) []string {
 	var all []string

@@ -142,8 +142,9 @@ func TestALeaseThatIsDeletedIsWrittenAgainByItsLeader(t *testing.T) {
 	if err := kube.Delete(t.Context(), former); err != nil {
 		t.Fatal(err)
 	}
-	// Its going is an event: nobody waits for the next look, which is half a minute away.
-	eventually(t, 10*time.Second, "the leader holds a Lease with a higher term", func() error {
+	// Its going is an event: nobody waits for the next look, which is half a minute away. Less than that and no less, since
+	// another test may be replacing the operator, which makes the Lease.
+	eventually(t, 20*time.Second, "the leader holds a Lease with a higher term", func() error {
 		now := &coordinationv1.Lease{}
 		if err := c.find(former.Name, now); err != nil {
 			return err

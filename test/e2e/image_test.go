@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -32,7 +33,12 @@ func TestAnotherImageIsRolledThroughTheClusterStandbysFirst(t *testing.T) {
 	w := c.underLoad()
 
 	c.edit(func(s *spec) { s.Image = variant })
-	c.mustRestartInOrder(before, primary, false)
+	c.mustRestartInOrder(primary, false, func(pod corev1.Pod) (time.Time, error) {
+		if string(pod.UID) == before[pod.Name].pod {
+			return time.Time{}, fmt.Errorf("%s is still the former pod", pod.Name)
+		}
+		return pod.CreationTimestamp.Time, nil
+	})
 	c.waitReady()
 	for _, pod := range c.instancePods() {
 		if out, err := c.shell(pod.Name, "cat /etc/variant"); err != nil || out != "blue" {

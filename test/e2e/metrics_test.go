@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -43,7 +44,11 @@ func TestMetricsAreReadWithTheMonitorsCertificateAndNothingElseIs(t *testing.T) 
 	}
 
 	eventually(t, saidWithin, "the operator's metrics tell of the cluster", func() error {
-		body, err := tryKubectl(t.Context(), "get", "--raw", "/api/v1/namespaces/"+operatorNamespace+"/pods/"+operatorPod(t).Name+":8080/proxy/metrics")
+		operator, err := findOperatorPod(t.Context())
+		if err != nil {
+			return err // another test may be replacing it
+		}
+		body, err := tryKubectl(t.Context(), "get", "--raw", "/api/v1/namespaces/"+operatorNamespace+"/pods/"+operator.Name+":8080/proxy/metrics")
 		if err != nil {
 			return err
 		}
@@ -101,16 +106,23 @@ func fetch(t *testing.T, from *http.Client, url string) (status int, body string
 // operatorPod is the one that runs.
 func operatorPod(t *testing.T) *corev1.Pod {
 	t.Helper()
-	var pods corev1.PodList
-	err := kube.List(t.Context(), &pods, client.InNamespace(operatorNamespace), client.MatchingLabels{"app.kubernetes.io/name": operatorName})
+	pod, err := findOperatorPod(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return pod
+}
+
+func findOperatorPod(ctx context.Context) (*corev1.Pod, error) {
+	var pods corev1.PodList
+	err := kube.List(ctx, &pods, client.InNamespace(operatorNamespace), client.MatchingLabels{"app.kubernetes.io/name": operatorName})
+	if err != nil {
+		return nil, err
+	}
 	for i := range pods.Items {
 		if pods.Items[i].DeletionTimestamp.IsZero() {
-			return &pods.Items[i]
+			return &pods.Items[i], nil
 		}
 	}
-	t.Fatal("there is no operator")
-	return nil
+	return nil, errors.New("there is no operator")
 }

@@ -44,6 +44,7 @@ func TestOperationsAreDoneWhileApplicationsWrite(t *testing.T) {
 
 	before, primary, restarted, cloned := c.processes(), c.primary(), c.standbys()[0], c.standbys()[1]
 	c.mustDo("restart", restarted)
+	c.waitReady()
 	c.mustBeRestarted(before, restarted)
 	c.mustBeUntouched(before, primary, cloned)
 
@@ -60,8 +61,8 @@ func TestOperationsAreDoneWhileApplicationsWrite(t *testing.T) {
 
 	before, w = c.processes(), c.underLoad()
 	c.mustDo("restart")
-	c.mustBeRestarted(before, names(before)...)
 	c.waitReady()
+	c.mustBeRestarted(before, names(before)...)
 	w.finish(1)
 	w.mustHaveBeenShort(1)
 }
@@ -70,14 +71,11 @@ func TestOperationsAreDoneWhileApplicationsWrite(t *testing.T) {
 func (c *cluster) mustBeRestarted(before map[string]process, names ...string) {
 	c.t.Helper()
 	for _, name := range names {
-		now, former := c.process(name), before[name]
-		if now.postmaster == former.postmaster {
+		if c.process(name).postmaster == before[name].postmaster {
 			c.t.Errorf("PostgreSQL of %s was not restarted", name)
 		}
-		if now.pod != former.pod || now.restarts != former.restarts {
-			c.t.Errorf("the container of %s was restarted, where restarting PostgreSQL was enough", name)
-		}
 	}
+	c.mustKeepContainers(before, names...)
 }
 
 // mustHaveBeenShort: each of the interruptions that were expected.
@@ -183,10 +181,11 @@ func TestWhatCannotBeDoneSafelyIsRefusedAndTheClusterServes(t *testing.T) {
 		}
 		return nil
 	})
+	c.waitReady()
 	c.mustBeRestarted(before, names(before)...)
 
 	c.edit(instances(0))
-	eventually(t, saidWithin, "it hibernates", func() error {
+	eventually(t, 2*time.Minute, "it hibernates", func() error {
 		if pods := c.instancePods(); len(pods) > 0 {
 			return fmt.Errorf("%d pods are left", len(pods))
 		}

@@ -8,12 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 // deployment is the overlay that `make deploy` wrote, by which the operator is put back as it was.
 const deployment = ".local/deploy"
+
+// replacing is held while the operator is replaced, and shared by those who ask it for something by `kubectl timonier`, which
+// believes after some seconds that none runs.
+var replacing sync.RWMutex
 
 // deployOperator applies an overlay over what `make deploy` installs, and waits until the operator is ready. The
 // operator is as before when the test ends.
@@ -38,6 +43,8 @@ func deployOperator(t *testing.T, overlay string) {
 }
 
 func rollOut(ctx context.Context, overlay string) error {
+	replacing.Lock()
+	defer replacing.Unlock()
 	if _, err := tryKubectl(ctx, "apply", "--server-side", "-k", overlay); err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ func (c *cluster) timonier(command string, args ...string) (said string, code in
 // timonierOf runs `kubectl timonier` in the namespace.
 func (s *space) timonierOf(command string, args ...string) (said string, code int) {
 	s.t.Helper()
+	replacing.RLock()
+	defer replacing.RUnlock()
 	out, err := tryKubectl(s.t.Context(), append([]string{"timonier", command, "-n", s.name}, args...)...)
 	var ended *exec.ExitError
 	switch {

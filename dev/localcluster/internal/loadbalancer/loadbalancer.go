@@ -27,9 +27,6 @@ import (
 // without a class is served as well.
 const Class = "localcluster.timonier.io/lb"
 
-// checkEvery is how often the nodes are checked, and so how long a dead one may get traffic.
-const checkEvery = time.Second
-
 // Run serves until the context ends. Everything is looked at again on every change and every second:
 // the whole is small, and nothing can be forgotten.
 func Run(ctx context.Context, client kubernetes.Interface) error {
@@ -54,7 +51,7 @@ func Run(ctx context.Context, client kubernetes.Interface) error {
 	if err := forgetRoutes(ctx); err != nil {
 		return err
 	}
-	c := controller{client: client, routes: map[string]string{}}
+	c := controller{client: client, routes: map[string]string{}, checks: newChecks(healthy)}
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
@@ -74,6 +71,7 @@ func Run(ctx context.Context, client kubernetes.Interface) error {
 			return nil
 		case <-changed:
 		case <-tick.C:
+			c.checks.nextRound()
 		}
 	}
 }
@@ -82,6 +80,7 @@ type controller struct {
 	client kubernetes.Interface
 	// routes holds the node address that each load balancer's address is routed to.
 	routes map[string]string
+	checks *checks
 }
 
 func (c controller) reconcile(ctx context.Context, services []*corev1.Service, nodes []*corev1.Node) error {
@@ -102,7 +101,7 @@ func (c controller) reconcile(ctx context.Context, services []*corev1.Service, n
 				return err
 			}
 		}
-		wanted[address] = choose(ctx, s, nodes, c.routes[address])
+		wanted[address] = choose(ctx, s, nodes, c.routes[address], c.checks)
 	}
 	return c.route(ctx, wanted)
 }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"net"
-	"net/http"
 	"os/exec"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -18,19 +15,19 @@ import (
 // proxyHealthPort is where a kube-proxy says that it works.
 const proxyHealthPort = 10256
 
-// choose returns the address of the node that gets a Service's traffic: the present one while it is
-// healthy, else the first that is; "" when none is. With externalTrafficPolicy Local only nodes with
-// a pod of the Service are, which the Service's own health check tells.
-func choose(ctx context.Context, s *corev1.Service, nodes []*corev1.Node, present string) string {
+// choose returns the address of the node that gets a Service's traffic: the present one until it is
+// lost, then the first that passes the check; "" when none does. With externalTrafficPolicy Local only
+// nodes with a pod of the Service do, which the Service's own health check tells.
+func choose(ctx context.Context, s *corev1.Service, nodes []*corev1.Node, present string, checks *checks) string {
 	port := proxyHealthPort
 	if s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal && s.Spec.HealthCheckNodePort != 0 {
 		port = int(s.Spec.HealthCheckNodePort)
 	}
-	if present != "" && healthy(ctx, present, port) {
+	if present != "" && !checks.lost(ctx, endpoint{present, port}) {
 		return present
 	}
 	for _, n := range sortedByName(nodes) {
-		if address := internalAddress(n); address != "" && address != present && healthy(ctx, address, port) {
+		if address := internalAddress(n); address != "" && address != present && checks.passes(ctx, endpoint{address, port}) {
 			return address
 		}
 	}
@@ -44,25 +41,6 @@ func internalAddress(n *corev1.Node) string {
 		}
 	}
 	return ""
-}
-
-// checker makes a new connection each time: one kept open says nothing about a node that vanished.
-var checker = http.Client{
-	Timeout:   500 * time.Millisecond,
-	Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 300 * time.Millisecond}).DialContext},
-}
-
-func healthy(ctx context.Context, address string, port int) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/healthz", address, port), nil)
-	if err != nil {
-		return false
-	}
-	response, err := checker.Do(request)
-	if err != nil {
-		return false
-	}
-	response.Body.Close()
-	return response.StatusCode == http.StatusOK
 }
 
 // route makes the host's routes those that are wanted. A load balancer without a healthy node refuses
