@@ -52,7 +52,8 @@ func (w *world) tellsOfTakeover(former *pod, away, restarted bool) {
 		}
 	}
 	if !restarted && last.Cause != election.CauseDown && last.Cause != election.CauseReleased {
-		former.measures(`fencing_stops_total{rule="one_primary_at_a_time"}`, 1) // it was still running when it read of another one
+		// It was still running when it read of another one, or had heard nobody for so long that it stopped by itself.
+		w.eventually("it was stopped once", func() bool { return former.metrics().total("fencing_stops_total") == 1 })
 	}
 	leader.measures(`role{role="leader"}`, 1)
 	former.measures(`role{role="standby"}`, 1)

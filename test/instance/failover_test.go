@@ -26,6 +26,9 @@ var takeOver = []struct {
 	{"the postmaster is killed", true, func(w *world, p *pod) {
 		w.check(p.inside("kill", "-KILL", fmt.Sprint(p.answers().Postgres.PID)))
 	}, func(*pod) {}},
+	{"one of its processes crashes", true, func(w *world, p *pod) {
+		w.check(p.inside("sh", "-c", `for p in /proc/[0-9]*; do if grep -q 'wal[w]riter' "$p/cmdline"; then kill -SEGV "${p#/proc/}"; fi; done`))
+	}, func(*pod) {}},
 	{"PID 1 is killed", false, func(_ *world, p *pod) { p.kill() }, func(p *pod) { p.run() }},
 	{"PID 1 is asked to end", false, func(_ *world, p *pod) { p.terminate() }, func(p *pod) { p.run() }},
 	{"it is cut off", false, func(w *world, p *pod) { w.check(shell("ip link set " + p.link() + " down")) },
