@@ -57,7 +57,7 @@ func (m *Manager) member() election.Member {
 		member.Position = election.Position{Term: record.Term, At: m.lastRecordEnds(member.Holds)}
 	}
 	member.Expired, member.MaxLag = m.leaseExpired(record), m.maxLag()
-	member.Force = time.Since(m.forced) < forcePatience && m.leaderReachable(record) == ""
+	member.Force = time.Since(m.forced) < forcePatience && m.leaderReachable() == ""
 	member.Wanted = m.wantedQuorum(record)
 	return member
 }

@@ -56,7 +56,7 @@ func (m *Manager) ForcePromotion(ctx context.Context, request instanceapi.ForceP
 		if beat, heard := m.peers.Beat(record.Holder); heard && m.fresh(beat) && !beat.Leads && !beat.Down {
 			return api.Busy(record.Holder + " answers, and has not said yet whether it leads")
 		}
-		if who := m.leaderReachable(record); who != "" {
+		if who := m.leaderReachable(); who != "" {
 			return conflict("LeaderReachable", who+" reaches a leader, so nothing need be lost; switch over, or mend what keeps the others from it")
 		}
 		own, _ := member.Vote()
@@ -75,7 +75,7 @@ func (m *Manager) ForcePromotion(ctx context.Context, request instanceapi.ForceP
 }
 
 // leaderReachable is an instance that hears a leader, this one included; "" for none.
-func (m *Manager) leaderReachable(record election.Record) string {
+func (m *Manager) leaderReachable() string {
 	if o := m.process.observation; o != nil && o.Streaming {
 		return m.options.Instance
 	}

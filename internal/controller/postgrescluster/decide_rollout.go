@@ -79,15 +79,21 @@ func decideRollout(members []memberFacts) rolloutStep {
 		if !member.settled && verb == verbRestart {
 			return rolloutStep{verb: verbWait, instance: member.name, waitsFor: member.name}
 		}
-		if member.heir != "" && (verb == verbReplace || !member.lowers) {
-			return rolloutStep{verb: verbHandOver, instance: member.name, heir: member.heir, then: verb}
-		}
-		if member.leads && member.settled && !member.lowers && len(members) > 1 {
-			return rolloutStep{verb: verbAwaitHeir, instance: member.name} // it is not stopped before somebody can lead in its place
-		}
-		return rolloutStep{verb: verb, instance: member.name}
+		return member.stop(verb, len(members) == 1)
 	}
 	return rolloutStep{}
+}
+
+// stop an instance whose turn has come, by this verb. One that leads hands over first, and is not stopped before somebody can lead in its place.
+func (member memberFacts) stop(verb rolloutVerb, alone bool) rolloutStep {
+	inPlace := member.lowers && verb == verbRestart
+	switch {
+	case member.heir != "" && !inPlace:
+		return rolloutStep{verb: verbHandOver, instance: member.name, heir: member.heir, then: verb}
+	case member.leads && member.settled && !inPlace && !alone:
+		return rolloutStep{verb: verbAwaitHeir, instance: member.name}
+	}
+	return rolloutStep{verb: verb, instance: member.name}
 }
 
 // mayRestartBeforeLeader tells whether a standby's restart is due although its leader still runs with the former values: not

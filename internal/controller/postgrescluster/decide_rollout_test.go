@@ -141,7 +141,7 @@ func live(members []memberFacts, step rolloutStep, change string) {
 			continue
 		}
 		switch step.verb {
-		case verbNone, verbWait:
+		case verbNone, verbWait, verbAwaitHeir:
 		case verbReplace:
 			member.replace = false
 		case verbHandOver:

@@ -148,7 +148,7 @@ func (w *world) story(t *testing.T) []string {
 		next := decide(w.facts)
 		w.status = *next.status.DeepCopy()
 		switch next.verb {
-		case verbAccept, verbRemember, verbWait:
+		case verbAccept, verbRemember, verbWait, verbPostpone:
 			continue
 		case verbSwitchover:
 			steps = append(steps, fmt.Sprintf("%s hands over to %s", next.instance, next.to))

@@ -52,7 +52,7 @@ func NotLeader(instance string) error {
 // Busy refuses what cannot be done in the present state.
 func Busy(message string) error { return &RefusalError{http.StatusConflict, ReasonBusy, message} }
 
-// ReasonBusy: what is asked for can be done soon.
+// ReasonBusy tells that what is asked for can be done soon.
 const ReasonBusy = "Busy"
 
 // Rejected refuses content.
