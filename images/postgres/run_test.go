@@ -173,11 +173,14 @@ func TestPgBouncerPoolsConnections(t *testing.T) {
 			auth_file = /tmp/users
 			pool_mode = transaction
 			logfile = /tmp/pgbouncer.log
-			pidfile = /tmp/pgbouncer.pid
 		END
-		pgbouncer -d /tmp/pgbouncer.ini 2>/tmp/complaints || { cat /tmp/complaints; exit 1; }
+		pgbouncer /tmp/pgbouncer.ini 2>/tmp/complaints & pool=$!
+		until [ -S /tmp/pool/.s.PGSQL.6432 ]; do # it listens some time after it was started
+			kill -0 $pool || { cat /tmp/complaints; exit 1; }
+			sleep 0.1
+		done
 		psql -XAtq -h /tmp/pool -p 6432 -U postgres -c "select 'through the pool'" postgres
-		kill $(cat /tmp/pgbouncer.pid)
+		kill $pool
 		stop 17`, locale["17"]))
 	if out != "through the pool" {
 		t.Errorf("got %q", out)
