@@ -310,24 +310,32 @@ func TestALostLeaseIsWrittenAgainOnlyByALeaderThatNobodyCanHaveReplaced(t *testi
 	three := map[string]string{"a1": "shop-1", "b1": "shop-2", "c1": "shop-3"}
 	loyal := func(incarnation string) Peer {
 		v := volume(incarnation, 3, 4, "0/6000000")
-		v.Promise = 60 // for an election that came to nothing
+		v.Promise, v.PromiseKnown = 60, true // for an election that came to nothing
 		return Peer{Volume: v, Since: true}
 	}
 	but := func(p Peer, change func(*Peer)) Peer { change(&p); return p }
+	voted := func(incarnation string) Peer {
+		return but(loyal(incarnation), func(p *Peer) { p.Volume.Promise = p.Volume.Revision })
+	}
 	for sentence, tc := range map[string]struct {
 		led    *Record
 		peers  map[string]Peer
 		change func(*Observation)
 		want   Verb
 	}{
-		"alone, nobody can have":                                {of(map[string]string{"a1": "shop-1"}, 1, ModeQuorum), nil, nil, WriteLease},
-		"of two, the other says that it has not":                {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, WriteLease},
-		"the other is not heard":                                {of(two, 2, ModeQuorum), nil, nil, Rest},
-		"it was heard before the Lease was read so":             {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Since = false })}, nil, Rest},
-		"it has voted":                                          {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Volume.Promise = p.Volume.Revision })}, nil, Rest},
-		"it knows of a later term":                              {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Volume.HighestTerm = 4 })}, nil, Rest},
-		"it leads itself":                                       {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Leads = true })}, nil, Rest},
-		"it is another copy":                                    {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b2")}, nil, Rest},
+		"alone, nobody can have":                        {of(map[string]string{"a1": "shop-1"}, 1, ModeQuorum), nil, nil, WriteLease},
+		"of two, the other says that it has not":        {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, WriteLease},
+		"the other is not heard":                        {of(two, 2, ModeQuorum), nil, nil, Rest},
+		"it was heard before the Lease was read so":     {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Since = false })}, nil, Rest},
+		"it has voted, and nobody was elected":          {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1")}, nil, WriteLease},
+		"it does not tell of its votes":                 {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Volume.PromiseKnown = false })}, nil, Rest},
+		"of three, one has voted, and one is not heard": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1")}, nil, Rest},
+		"both have voted, and neither was elected":      {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1"), "shop-3": voted("c1")}, nil, WriteLease},
+		"both have voted, where another quorum may be published": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1"), "shop-3": voted("c1")},
+			func(o *Observation) { o.LedUnsettled = true }, Rest},
+		"it knows of a later term": {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Volume.HighestTerm = 4 })}, nil, Rest},
+		"it leads itself":          {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Leads = true })}, nil, Rest},
+		"it is another copy":       {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b2")}, nil, Rest},
 		"of three, one says that it has not, and two must have": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, WriteLease},
 		"where all three are needed, one may have elected":      {of(three, 3, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, Rest},
 		"where more may be published, too":                      {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, func(o *Observation) { o.LedUnsettled = true }, Rest},

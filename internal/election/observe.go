@@ -24,7 +24,7 @@ type Observation struct {
 	Member Member
 	// Led is the Record that this instance wrote last, nil unless it leads.
 	Led *Record
-	// LedUnsettled: more was sent over Led, whose fate is not known. LedExpired: a lease duration has passed since Led was written, by this clock.
+	// LedUnsettled: another quorum than Led's may be published, by an update whose fate is not known. LedExpired: a lease duration has passed since Led was written, by this clock.
 	LedUnsettled, LedExpired bool
 	// Instances of the configuration: those that have, or are about to have, a volume. Nil where no configuration is known.
 	Instances []string
@@ -61,6 +61,7 @@ type Volume struct {
 	Incarnation     string
 	Revision        int64
 	Promise         int64
+	PromiseKnown    bool // false from an instance of a former version
 	Term            int64
 	HighestTerm     int64
 	HighestTimeline int64
@@ -85,12 +86,16 @@ type Peer struct {
 // VolumeOf reads a report. A position that cannot be read counts as unknown.
 func VolumeOf(report instanceapi.VolumeReport) Volume {
 	position, err := postgres.ParseLSN(report.Position)
-	return Volume{
+	volume := Volume{
 		Initialised: report.Initialised, EverInitialised: report.EverInitialised,
 		System: report.SystemIdentifier, Incarnation: report.Incarnation,
-		Revision: report.Revision, Promise: report.Promise, Term: report.Term, HighestTerm: report.HighestTerm,
+		Revision: report.Revision, Term: report.Term, HighestTerm: report.HighestTerm,
 		HighestTimeline: report.HighestTimeline, Timeline: report.Timeline,
 		Position: position, PositionKnown: report.PositionKnown && err == nil,
 		Members: report.Members,
 	}
+	if report.Promise != nil {
+		volume.Promise, volume.PromiseKnown = *report.Promise, true
+	}
+	return volume
 }

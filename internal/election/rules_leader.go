@@ -38,7 +38,7 @@ func absentLeaseIsTheOperators(o Observation, _ Record) *Step {
 // revision says nothing against a leader that runs. Revision, term and timeline grow, since numbers may have been used that this leader
 // never saw. The data stays on its timeline: the new number is reserved for the promotion that the
 // leader makes up for when it next starts (holder_starts_only_on_the_leases_timeline), so it is never used twice.
-// A leader that was cut off must not: somebody else may have been elected, and the Lease lost since. See mayHaveVoted.
+// A leader that was cut off must not: somebody else may have been elected, and the Lease lost since.
 func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
 	if o.Running != RunningAsPrimary || o.Led == nil {
 		return nil
@@ -47,9 +47,9 @@ func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
 	if !o.Lease.Edited && read.Revision >= o.Led.Revision && read.Holder != "" {
 		return nil
 	}
-	if voters := o.mayHaveVoted(); len(voters) >= o.votersNeeded() {
+	if silent := o.mayHaveElected(); len(silent) > 0 {
 		return &Step{Verb: Rest, Message: "the Lease was emptied, edited or went back; the leader writes its own record again once it is known that nobody else was elected, for which it has to hear of " +
-			strings.Join(voters, ", ")}
+			strings.Join(silent, ", ")}
 	}
 	record := o.Led.Copy()
 	record.Revision = max(record.Revision, o.Own.Revision, read.Revision) + RevisionMargin
@@ -58,26 +58,37 @@ func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
 	return &Step{Verb: WriteLease, Record: record, Message: "the Lease was emptied, edited or went back; the leader writes its own record again"}
 }
 
-// mayHaveVoted are the members that do not say, since the Lease was read as it is, that they have not voted against this leader: that they know of no later
-// term, and have read a newer revision of its term than any that they voted for. Whoever is not among them took no part in an election that is over, for that
-// replaced the last revision of this term; and nobody is elected later, over a Lease that is lost.
-func (o Observation) mayHaveVoted() (names []string) {
+// mayHaveElected are the members by whom another leader may have been elected, since they have not said otherwise after the Lease was read as it is; nil where
+// nobody else was. Nobody is elected later, over a Lease that is lost. Who replaced this leader did so over the last revision of its term, and is a member.
+func (o Observation) mayHaveElected() (names []string) {
+	var voters, leaders []string
 	for _, incarnation := range slices.Sorted(maps.Keys(o.Led.Quorum.Members)) {
 		name := o.Led.Quorum.Members[incarnation]
 		peer, heard := o.Peers[name]
-		switch {
-		case incarnation == o.Own.Incarnation && o.Own.Promise < o.Led.Revision:
-		case heard && peer.Since && !peer.Leads && peer.Volume.Incarnation == incarnation &&
-			peer.Volume.HighestTerm <= o.Led.Term && peer.Volume.Promise < peer.Volume.Revision:
-		default:
-			names = append(names, name)
+		volume := peer.Volume
+		// It does not lead, nor has it ever heard of a later term: whoever opens has written down its own.
+		loyal := heard && peer.Since && !peer.Leads && volume.Incarnation == incarnation && volume.HighestTerm <= o.Led.Term
+		// And has read a newer revision of this term than any that it voted for.
+		abstained := loyal && volume.PromiseKnown && volume.Promise < volume.Revision
+		if incarnation == o.Own.Incarnation {
+			loyal = o.Own.Promise < o.Led.Revision
+			abstained = loyal
+		}
+		if !loyal {
+			leaders = append(leaders, name)
+		}
+		if !abstained {
+			voters = append(voters, name)
 		}
 	}
-	return names
+	if len(leaders) == 0 && !o.LedUnsettled || len(voters) < o.votersNeeded() {
+		return nil
+	}
+	return voters
 }
 
 // votersNeeded is how many members elect another leader than this one: as many as the published quorum says, or one where the lease's clock decides, or where
-// it is not known what is published.
+// another quorum may be published.
 func (o Observation) votersNeeded() int {
 	quorum := o.Led.Quorum
 	switch {
@@ -86,7 +97,7 @@ func (o Observation) votersNeeded() int {
 	case quorum.Mode == ModeAsynchronous, o.LedUnsettled:
 		return 1
 	}
-	return len(quorum.Members) - quorum.Required + 1
+	return quorum.votesNeeded()
 }
 
 func onePrimaryAtATime(o Observation, record Record) *Step {

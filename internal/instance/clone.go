@@ -31,7 +31,7 @@ func (m *Manager) clone(ctx context.Context) error {
 	if m.process.running() {
 		return m.stop(supervisor.Immediate)
 	}
-	record := m.lease.record
+	record := m.lastRecord()
 	discard := m.contents.HasPGData
 	if discard {
 		if whyNot := m.mayDiscard(ctx, record); whyNot != nil {

@@ -34,15 +34,18 @@ func (m *Manager) openDoor(ctx context.Context) (done bool, err error) {
 	if p.primary {
 		m.leading.openedAt = m.turnTime()
 		m.measureOpening()
-		m.log.Info("open for clients", "term", m.lease.record.Term, "timeline", p.observation.Timeline, "position", p.observation.Inserted.String())
+		m.log.Info("open for clients", "term", m.lastRecord().Term, "timeline", p.observation.Timeline, "position", p.observation.Inserted.String())
 	}
 	return true, nil
 }
 
-// closeDoor keeps clients out, and ends those that are in: sessions of a standby would go on over a promotion, then able to write. One that is still
-// authenticating is in the list of processes only.
+// closeDoor keeps clients out, and ends those that are in: sessions of a standby would go on over a promotion, then able to write. Whoever is still
+// authenticating, and has passed the former pg_hba.conf, comes first: from then on PostgreSQL tells of him.
 func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
 	if inForce, err := m.setDoor(ctx, false); err != nil || !inForce {
+		return false, err
+	}
+	if left, err := m.endAuthenticating(ctx); err != nil || left > 0 {
 		return false, err
 	}
 	sessions, err := m.sql.ClientSessions(ctx)
@@ -52,36 +55,44 @@ func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
 	if sessions > 0 {
 		return false, m.sql.TerminateClients(ctx)
 	}
-	if left, err := m.endAuthenticating(ctx); err != nil || left > 0 {
-		return false, err
-	}
 	m.process.open = false
 	return true, nil
 }
 
-// endAuthenticating ends the sessions that have not come so far that PostgreSQL tells of them, and counts them: they may have passed the former pg_hba.conf,
-// and would be open to write after the promotion, before its barrier. What else PostgreSQL does not tell of, as a worker that begins, is begun again.
-func (m *Manager) endAuthenticating(ctx context.Context) (count int, err error) {
-	children := supervisor.ChildrenOf(m.process.postmaster.PID) // before PostgreSQL is asked: who came meanwhile met the new pg_hba.conf
+// endAuthenticating ends the sessions of which PostgreSQL does not tell yet, and that were there when the door had just been closed, and counts those that are
+// left. Who comes later has met the new pg_hba.conf. What else PostgreSQL does not tell of, as a worker that begins, is begun again.
+func (m *Manager) endAuthenticating(ctx context.Context) (left int, err error) {
+	p := &m.process
+	children := supervisor.ChildrenOf(p.postmaster.PID) // before PostgreSQL is asked, so that nobody is taken for unknown who has only just gone
 	known, err := m.sql.Processes(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for pid, title := range children {
-		if known[pid] || strings.HasSuffix(title, ": logger") {
-			continue
-		}
-		if err := syscall.Kill(pid, syscall.SIGTERM); err == nil {
-			count++
-			m.log.Info("ending what has not authenticated yet", "process", title)
+	if p.authenticating == nil {
+		p.authenticating = map[int]bool{}
+		for pid, title := range children {
+			if !known[pid] && !strings.HasSuffix(title, ": logger") {
+				p.authenticating[pid] = true
+				m.log.Info("ending what has not authenticated yet", "process", title)
+			}
 		}
 	}
-	return count, nil
+	for pid := range p.authenticating {
+		if _, lives := children[pid]; !lives || known[pid] {
+			delete(p.authenticating, pid) // it has ended, or PostgreSQL tells of it now
+			continue
+		}
+		_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended just now: as wanted
+	}
+	return len(p.authenticating), nil
 }
 
 // setDoor writes pg_hba.conf and tells whether that is in force.
 func (m *Manager) setDoor(ctx context.Context, open bool) (inForce bool, err error) {
 	p := &m.process
+	if p.door != open {
+		p.authenticating = nil
+	}
 	p.door = open
 	if err := m.syncFiles(); err != nil {
 		return false, err

@@ -35,7 +35,7 @@ func (m *Manager) followerDuties(ctx context.Context) {
 		return
 	}
 	f.dutyAt = time.Now()
-	m.statuses.Ask(ctx, []string{m.lease.record.Holder}, followerDutiesEvery/2)
+	m.statuses.Ask(ctx, []string{m.lastRecord().Holder}, followerDutiesEvery/2)
 	if err := m.keepSlots(ctx); err != nil {
 		m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
 		return
@@ -78,12 +78,12 @@ func (m *Manager) raisedBehindItsBack() bool {
 // advanceSlots moves the slots that this standby keeps for others up to what their members have flushed, as the leader knows
 // it. Nobody streams from them, so nothing else would move them, and they would keep WAL for ever.
 func (m *Manager) advanceSlots(ctx context.Context) error {
-	leader, answered := m.statuses.Answers(2 * followerDutiesEvery)[m.lease.record.Holder]
+	leader, answered := m.statuses.Answers(2 * followerDutiesEvery)[m.lastRecord().Holder]
 	if !answered || leader.Postgres == nil {
 		return nil
 	}
 	replayed := m.process.observation.Replayed
-	flushed := map[string]postgres.LSN{naming.Slot(m.lease.record.Holder): replayed} // whatever was received from the leader it has
+	flushed := map[string]postgres.LSN{naming.Slot(m.lastRecord().Holder): replayed} // whatever was received from the leader it has
 	for _, replica := range leader.Postgres.Replicas {
 		if position, err := postgres.ParseLSN(replica.Flushed); err == nil {
 			flushed[naming.Slot(replica.Instance)] = position

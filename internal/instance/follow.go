@@ -65,7 +65,7 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 		m.fatal.followed()
 		return nil
 	}
-	leader, heard := m.peers.Beat(m.lease.record.Holder)
+	leader, heard := m.peers.Beat(m.lastRecord().Holder)
 	switch {
 	case !heard || !leader.Leads || leader.Broken:
 		f.waiting, f.served = time.Time{}, time.Time{}
@@ -80,7 +80,7 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 		return nil
 	}
 	patience := followPatience
-	if p.streamedTerm == m.lease.record.Term {
+	if p.streamedTerm == m.lastRecord().Term {
 		patience = refusedPatience // its startup process is on this leader's timeline
 	}
 	if !f.restarted && time.Since(f.waiting) > patience && p.observation.Exhausted {
@@ -92,7 +92,7 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	if since.IsZero() || time.Since(since) < refusedPatience || time.Since(f.served) < refusedPatience || time.Since(p.postmaster.StartedAt) < refusedPatience {
 		return nil
 	}
-	whyNot := m.mayDiscard(ctx, m.lease.record)
+	whyNot := m.mayDiscard(ctx, m.lastRecord())
 	if f.needed = whyNot != nil && whyNot.reason == instanceapi.WaitIrreparable; whyNot != nil {
 		return fmt.Errorf("it cannot follow (%s): %s", why, whyNot.message)
 	}

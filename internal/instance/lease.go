@@ -196,6 +196,9 @@ func (m *Manager) tookWrite(call *leaseCall, answer leaseAnswer) {
 	case !kubeapi.Refused(answer.err):
 		// It may have been done, or may be yet: that is known once a newer revision is read.
 		m.unsettled = max(m.unsettled, call.over)
+		if led := m.leading.record; led != nil && !call.record.Quorum.Equal(led.Quorum) {
+			m.unsettledQuorum = max(m.unsettledQuorum, call.over)
+		}
 		m.apiFailed = time.Now()
 	}
 	outcome := metrics.Failed
@@ -219,17 +222,16 @@ func (m *Manager) apiSilent() bool {
 	return hangs || time.Since(m.apiFailed) < apiPause
 }
 
-// cutOff tells that for a lease duration the API server has not answered, and that not as many members are heard as a commit waits for. Who was frozen for as
-// long is given the time to hear them.
+// cutOff tells that for a lease duration neither the API server has answered, nor were as many members heard as a commit waits for.
 func (m *Manager) cutOff(record election.Record) bool {
-	if time.Since(m.apiAnswered) < m.leaseDuration() || m.hearsEnough(record) {
+	switch {
+	case m.hearsEnough(record):
 		m.cutOffSince = time.Time{}
 		return false
-	}
-	if m.cutOffSince.IsZero() {
+	case m.cutOffSince.IsZero():
 		m.cutOffSince = time.Now()
 	}
-	return time.Since(m.cutOffSince) > firstPatience
+	return time.Since(m.cutOffSince) > m.leaseDuration() && time.Since(m.apiAnswered) > m.leaseDuration()
 }
 
 // hearsEnough members for a commit.

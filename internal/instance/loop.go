@@ -210,7 +210,7 @@ func (m *Manager) duties(ctx context.Context) {
 	case p.primary && m.leading.record != nil:
 		m.leaderDuties(ctx)
 	case p.attached:
-		if record := m.lease.record; record.Holder == p.attachedTo && record.Address != p.attachedAddress {
+		if record := m.lastRecord(); record.Holder == p.attachedTo && record.Address != p.attachedAddress {
 			if err := m.attach(record); err != nil {
 				m.hold("following", err)
 			}

@@ -73,28 +73,31 @@ type Manager struct {
 	revisionSince time.Time
 	apiFailed     time.Time // when the API server last did not answer
 	apiAnswered   time.Time // when it last did, or this program was started
-	cutOffSince   time.Time // since when neither API server nor enough members are heard, zero while they are
+	cutOffSince   time.Time // since when not enough members are heard, zero while they are
 	unsettled     int64     // revision over which this instance sent what may yet land; neverRead before that is known
-	process       process
-	endedAt       time.Time // when the last server ended: of what was read before, it may still have confirmed more
-	leading       leading
-	leaving       string       // why it gives the Lease up, "" for no
-	handing       *handingOver // a handover that is under way, nil for none
-	passed        *handingOver // the one that was passed on, until its successor is open
-	takeover      *takeover    // that this instance takes part in, nil for none
-	stalled       bool         // the probe of the write path that is under way was counted
-	following     following
-	reprieve      reprieve
-	ending        bool      // PID 1 was asked to end
-	waitsUntil    time.Time // until when it waits for somebody to hand over to
-	forced        time.Time // when a forced promotion was asked for
-	doubt         doubt
-	reach         reach
-	job           *job
-	failed        map[string]string // why a job failed when it was last tried, by its name
-	step          election.Step
-	problem       string // why the step cannot be carried out now
-	version       string // of PostgreSQL's programs
+	// unsettledQuorum is the like for updates that would have published another quorum.
+	unsettledQuorum int64
+	process         process
+	endedAt         time.Time // when the last server ended: of what was read before, it may still have confirmed more
+	leading         leading
+	leaving         string       // why it gives the Lease up, "" for no
+	handing         *handingOver // a handover that is under way, nil for none
+	passed          *handingOver // the one that was passed on, until its successor is open
+	takeover        *takeover    // that this instance takes part in, nil for none
+	stalled         bool         // the probe of the write path that is under way was counted
+	following       following
+	reprieve        reprieve
+	ending          bool      // PID 1 was asked to end
+	waitsUntil      time.Time // until when it waits for somebody to hand over to
+	handedOnce      bool      // it has begun to hand over before its end
+	forced          time.Time // when a forced promotion was asked for
+	doubt           doubt
+	reach           reach
+	job             *job
+	failed          map[string]string // why a job failed when it was last tried, by its name
+	step            election.Step
+	problem         string // why the step cannot be carried out now
+	version         string // of PostgreSQL's programs
 }
 
 // New prepares a manager; Run does the work.

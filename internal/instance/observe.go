@@ -116,7 +116,8 @@ func (m *Manager) observation() election.Observation {
 			Since: m.statuses.AskedSince(name, m.lease.since)}
 	}
 	if led := m.leading.record; led != nil {
-		o.LedUnsettled = m.leaseCall != nil && m.leaseCall.record != nil || m.unsettled == neverRead || m.unsettled >= led.Revision
+		changing := m.leaseCall != nil && m.leaseCall.record != nil && !m.leaseCall.record.Quorum.Equal(led.Quorum)
+		o.LedUnsettled = changing || m.unsettled == neverRead || m.unsettledQuorum >= led.Revision
 		o.LedExpired = time.Since(m.leading.renewedAt) > m.leaseDuration()
 	}
 	o.Running, o.Member = m.running(), m.member()
@@ -134,7 +135,7 @@ func (m *Manager) volumeReport() instanceapi.VolumeReport {
 		MajorVersion:     c.MajorVersion,
 		Incarnation:      c.Identity.Incarnation,
 		Revision:         m.highest,
-		Promise:          c.Identity.Promise,
+		Promise:          &c.Identity.Promise,
 		HighestTerm:      c.Identity.Term,
 		HighestTimeline:  c.Identity.Timeline,
 		Members:          c.Identity.Members,

@@ -37,6 +37,8 @@ type process struct {
 	streamedAt time.Time
 	// door: pg_hba.conf admits clients. open: that is in force, or some are still in.
 	door, open bool
+	// authenticating are the processes of which PostgreSQL did not tell when the door had been closed, nil before that was looked at.
+	authenticating map[int]bool
 	// cut: it was seen without a walreceiver since the gate was closed, so no other can connect.
 	cut bool
 	// waits is since when its startup process was seen to wait with less replayed than was received, and waitsAt up to where it had replayed then.
@@ -263,14 +265,14 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		p.primary, p.promoting, p.replayedTimeline = true, false, 0
 		m.log.Info("promoted", "timeline", observation.Timeline)
 	}
-	if record := m.lease.record; observation.Streaming && observation.ReceivedTimeline == record.Timeline && p.attachedTerm == record.Term {
+	if record := m.lastRecord(); observation.Streaming && observation.ReceivedTimeline == record.Timeline && p.attachedTerm == record.Term {
 		p.streamedTerm, p.streamedAt = record.Term, time.Now()
 	}
 	if p.primary && !observation.InRecovery {
 		if p.opensAt == 0 {
 			p.opensAt = observation.Flushed
 		}
-		m.reach.note(m.turnTime(), observation.Flushed, m.lease.record.Term, observation.Replicas)
+		m.reach.note(m.turnTime(), observation.Flushed, m.lastRecord().Term, observation.Replicas)
 	}
 	if time.Since(p.pendingAt) > 5*time.Second {
 		if p.pending, err = m.sql.PendingRestart(ctx); err != nil {

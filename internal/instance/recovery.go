@@ -19,7 +19,7 @@ const historyKept = 10
 // endRecovery promotes to exactly the Lease's timeline: the numbers in between are taken, and no client is left.
 func (m *Manager) endRecovery(ctx context.Context) (done bool, err error) {
 	p := &m.process
-	record := m.lease.record
+	record := m.lastRecord()
 	if p.promoting || !p.observation.InRecovery {
 		return false, nil // observeServer notices the end of recovery
 	}
@@ -79,7 +79,7 @@ func (m *Manager) removePlaceholders() error {
 // none. That of a promotion which was begun here is no such: its number is taken.
 func (m *Manager) historiesBeyond(timeline int64) (files []string, err error) {
 	begun := ""
-	if record := m.lease.record; record.Holder == m.options.Instance {
+	if record := m.lastRecord(); record.Holder == m.options.Instance {
 		begun = m.historyFile(record.Timeline)
 	}
 	all, err := m.historyFiles()

@@ -19,8 +19,9 @@ func (m *Manager) see(record election.Record) {
 	if !m.contents.HasIdentity || identity.System == "" || identity.System != record.System {
 		return
 	}
+	newTerm := record.Term > identity.Term
 	write := identity.See(record)
-	if record.Holder == m.options.Instance && record.HolderIncarnation == identity.Incarnation {
+	if !newTerm && record.Holder == m.options.Instance && record.HolderIncarnation == identity.Incarnation {
 		m.saveBeside(write)
 		return
 	}
@@ -42,7 +43,7 @@ func (m *Manager) saveIdentity(identity volumes.Identity) error {
 }
 
 // saveBeside writes down beside the loop what a holder has seen: its own records. On volumes that take no writes the loop would wait for ever, instead of
-// giving the Lease up; and nothing hangs on it, for what is in the Lease is its own word.
+// giving the Lease up; and nothing hangs on it, for what is in the Lease is its own word. That it leads in a new term it writes down first, though.
 func (m *Manager) saveBeside(write bool) {
 	m.unsaved = m.unsaved || write
 	if m.saving != nil {

@@ -20,7 +20,7 @@ const rewindJob = "rewind"
 // rewind takes back what this copy has and the leader has not. Its incarnation stays, since it keeps what was acknowledged. Where that fails the
 // leader's data is cloned again.
 func (m *Manager) rewind() error {
-	record := m.lease.record
+	record := m.lastRecord()
 	leader, heard := m.peers.Beat(record.Holder)
 	if !heard || leader.Broken || leader.CheckpointTimeline != record.Timeline {
 		return fmt.Errorf("this copy has WAL that the leader has not; it is rewound once %s has written a checkpoint on timeline %d", record.Holder, record.Timeline)
@@ -58,7 +58,7 @@ func (m *Manager) rewind() error {
 
 // useless tells why this copy cannot be started, "" where it can: a rewind was interrupted, or the leader whose WAL it needs to be consistent is gone.
 func (m *Manager) useless() string {
-	identity, record := m.contents.Identity, m.lease.record
+	identity, record := m.contents.Identity, m.lastRecord()
 	switch {
 	case identity.Rewinding:
 		return "a rewind was interrupted"

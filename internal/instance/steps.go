@@ -44,7 +44,7 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 	case election.StartPrimary:
 		return m.startServer(ctx, false)
 	case election.Attach:
-		return true, m.attach(m.lease.record)
+		return true, m.attach(m.lastRecord())
 	case election.Detach:
 		return m.detach()
 	case election.Tell:
@@ -78,7 +78,7 @@ func (m *Manager) carryOutInServer(ctx context.Context, verb election.Verb) (don
 
 // startServer on what is on disk: a standby without a walreceiver, or a primary without clients.
 func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err error) {
-	record := m.lease.record
+	record := m.lastRecord()
 	missing := record.Holder == "" || m.doubt.cause != ""
 	if m.contents.Identity.Rewound != 0 && record.Holder == "" {
 		return false, fmt.Errorf("this copy was rewound, and needs WAL of a leader before it can serve; it is started when somebody leads")

@@ -110,7 +110,7 @@ func (m *Manager) mayEnd() bool {
 	switch {
 	case !m.ending || m.handing != nil:
 		return false
-	case !m.process.primary || m.leading.record == nil || m.process.observation == nil:
+	case m.handedOnce || !m.process.primary || m.leading.record == nil || m.process.observation == nil:
 		return true
 	case m.owesPromotion():
 		m.log.Info("stopping without a handover", "why", "its data is not on the Lease's timeline yet; the others elect")
@@ -118,6 +118,7 @@ func (m *Manager) mayEnd() bool {
 	}
 	err := m.beginHandover("")
 	refusal, refused := asRefusal(err)
+	m.handedOnce = err == nil
 	switch {
 	case err == nil, refused && refusal.Reason == api.ReasonBusy && time.Now().Before(m.waitsUntil):
 		return false

@@ -153,8 +153,9 @@ type VolumeReport struct {
 	Incarnation string `json:"incarnation,omitempty"`
 	// Revision is the highest revision of the Lease ever seen by this volume.
 	Revision int64 `json:"revision,omitempty"`
-	// Promise is the revision that this volume voted for last, 0 for none. A vote counts as long as no higher Revision was seen.
-	Promise int64 `json:"promise,omitempty"`
+	// Promise is the revision that this volume voted for last, 0 for none; absent from an instance that does not tell. A vote counts as long as no higher
+	// Revision was seen.
+	Promise *int64 `json:"promise,omitempty"`
 	// Term in which the last record at Position was written.
 	Term int64 `json:"term,omitempty"`
 	// HighestTerm and HighestTimeline that this volume has ever seen.
