@@ -32,7 +32,7 @@ func volume(incarnation string, term, timeline int64, position string) Volume {
 		panic(err)
 	}
 	return Volume{
-		Initialised: true, EverInitialised: true, System: "7711", Incarnation: incarnation, Revision: 70, Term: term,
+		Initialised: true, EverInitialised: true, System: "7711", Incarnation: incarnation, Revision: 70, Promise: 70, PromiseKnown: true, Term: term,
 		HighestTerm: 3, HighestTimeline: 4, Timeline: timeline, Position: at, PositionKnown: true, Members: []string{"shop-1", "shop-2"},
 	}
 }
@@ -201,6 +201,17 @@ func TestDecide(t *testing.T) {
 			v.PositionKnown = false
 			return v
 		}()), Wait, "position_must_be_known", instanceapi.WaitVolumes, "shop-2"},
+		{"a report is a vote", orphaned, func(o *Observation) { o.Own.Promise = 69 }, MakePromise, "position_must_be_known", "", "vote"},
+		{"a peer that has not promised is waited for", orphaned, second(func() Volume {
+			v := volume("b1", 3, 4, "0/6000000")
+			v.Promise = 0
+			return v
+		}()), Wait, "position_must_be_known", instanceapi.WaitVolumes, "shop-2"},
+		{"a peer of a former version promises nothing", orphaned, second(func() Volume {
+			v := volume("b1", 3, 4, "0/6000000")
+			v.Promise, v.PromiseKnown = 0, false
+			return v
+		}()), WriteLease, "most_advanced_leads", "", ""},
 		{"a standby that runs goes on while others are waited for", orphaned, all(follows, func(o *Observation) { o.Peers = nil }),
 			Rest, "all_volumes_must_report", instanceapi.WaitVolumes, "shop-2"},
 
@@ -230,7 +241,7 @@ func TestDecide(t *testing.T) {
 func TestANewRecordIsAboveEverythingThatAnyVolumeHasSeen(t *testing.T) {
 	o := orphaned()
 	other := volume("b1", 3, 4, "0/5000000")
-	other.HighestTerm, other.HighestTimeline, other.Revision = 8, 12, 900
+	other.HighestTerm, other.HighestTimeline, other.Revision, other.Promise = 8, 12, 900, 900
 	o.Peers["shop-2"] = Peer{Volume: other}
 	got := Decide(o).Record
 	if got.Term != 9 || got.Timeline != 13 || got.Revision <= 900 {
@@ -332,10 +343,12 @@ func TestALostLeaseIsWrittenAgainOnlyByALeaderThatNobodyCanHaveReplaced(t *testi
 		"of three, one has voted, and one is not heard": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1")}, nil, Rest},
 		"both have voted, and neither was elected":      {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1"), "shop-3": voted("c1")}, nil, WriteLease},
 		"both have voted, where another quorum may be published": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1"), "shop-3": voted("c1")},
-			func(o *Observation) { o.LedUnsettled = true }, Rest},
-		"it knows of a later term": {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Volume.HighestTerm = 4 })}, nil, Rest},
-		"it leads itself":          {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Leads = true })}, nil, Rest},
-		"it is another copy":       {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b2")}, nil, Rest},
+			func(o *Observation) { o.LedUnsettled = true }, WriteLease},
+		"where that may be with one that is not heard": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": voted("b1"), "shop-3": voted("c1")},
+			func(o *Observation) { o.LedUnsettled, o.Instances = true, append(o.Instances, "shop-4") }, Rest},
+		"one that knows of a later term tells that it was replaced": {of(three, 2, ModeQuorum), map[string]Peer{"shop-3": but(loyal("c1"), func(p *Peer) { p.Volume.HighestTerm = 4 })}, nil, Stop},
+		"it leads itself":    {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": but(loyal("b1"), func(p *Peer) { p.Leads = true })}, nil, Rest},
+		"it is another copy": {of(two, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b2")}, nil, Rest},
 		"of three, one says that it has not, and two must have": {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, WriteLease},
 		"where all three are needed, one may have elected":      {of(three, 3, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, nil, Rest},
 		"where more may be published, too":                      {of(three, 2, ModeQuorum), map[string]Peer{"shop-2": loyal("b1")}, func(o *Observation) { o.LedUnsettled = true }, Rest},
@@ -346,6 +359,7 @@ func TestALostLeaseIsWrittenAgainOnlyByALeaderThatNobodyCanHaveReplaced(t *testi
 	} {
 		o := held()
 		o.Running, o.Lease.Record, o.Led, o.Peers = RunningAsPrimary, Record{}, tc.led, tc.peers
+		o.Own.Promise = 1 // when it was elected
 		if tc.change != nil {
 			tc.change(&o)
 		}

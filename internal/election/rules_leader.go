@@ -47,6 +47,9 @@ func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
 	if !o.Lease.Edited && read.Revision >= o.Led.Revision && read.Holder != "" {
 		return nil
 	}
+	if name, term := o.replaced(); name != "" {
+		return &Step{Verb: Stop, Message: fmt.Sprintf("the Lease is lost, and %s knows of term %d: somebody else was elected since term %d, in which this primary led", name, term, o.Led.Term)}
+	}
 	if silent := o.mayHaveElected(); len(silent) > 0 {
 		return &Step{Verb: Rest, Message: "the Lease was emptied, edited or went back; the leader writes its own record again once it is known that nobody else was elected, for which it has to hear of " +
 			strings.Join(silent, ", ")}
@@ -64,12 +67,10 @@ func (o Observation) mayHaveElected() (names []string) {
 	var voters, leaders []string
 	for _, incarnation := range slices.Sorted(maps.Keys(o.Led.Quorum.Members)) {
 		name := o.Led.Quorum.Members[incarnation]
-		peer, heard := o.Peers[name]
-		volume := peer.Volume
-		// It does not lead, nor has it ever heard of a later term: whoever opens has written down its own.
-		loyal := heard && peer.Since && !peer.Leads && volume.Incarnation == incarnation && volume.HighestTerm <= o.Led.Term
+		peer := o.Peers[name]
+		loyal := o.follows(name) && peer.Volume.Incarnation == incarnation
 		// And has read a newer revision of this term than any that it voted for.
-		abstained := loyal && volume.PromiseKnown && volume.Promise < volume.Revision
+		abstained := loyal && peer.Volume.PromiseKnown && peer.Volume.Promise < peer.Volume.Revision
 		if incarnation == o.Own.Incarnation {
 			loyal = o.Own.Promise < o.Led.Revision
 			abstained = loyal
@@ -81,10 +82,31 @@ func (o Observation) mayHaveElected() (names []string) {
 			voters = append(voters, name)
 		}
 	}
-	if len(leaders) == 0 && !o.LedUnsettled || len(voters) < o.votersNeeded() {
+	for _, name := range o.Instances {
+		if o.LedUnsettled && name != o.Self && !o.follows(name) {
+			leaders = append(leaders, name) // it may have become a member by what is not known
+		}
+	}
+	if len(leaders) == 0 || len(voters) < o.votersNeeded() {
 		return nil
 	}
 	return voters
+}
+
+// follows tells that another instance does not lead, nor has ever heard of a later term than that of this leader: whoever opens has written down its own.
+func (o Observation) follows(name string) bool {
+	peer, heard := o.Peers[name]
+	return heard && peer.Since && !peer.Leads && peer.Volume.HighestTerm <= o.Led.Term
+}
+
+// replaced tells who knows of a later term than that in which this leader leads, "" for nobody.
+func (o Observation) replaced() (name string, term int64) {
+	for _, name := range slices.Sorted(maps.Keys(o.Peers)) {
+		if peer := o.Peers[name]; peer.Since && peer.Volume.System == o.Own.System && peer.Volume.HighestTerm > o.Led.Term {
+			return name, peer.Volume.HighestTerm
+		}
+	}
+	return "", 0
 }
 
 // votersNeeded is how many members elect another leader than this one: as many as the published quorum says, or one where the lease's clock decides, or where
@@ -184,8 +206,11 @@ func (o Observation) belongs(record Record) bool {
 // a timeline that the history leaves out, which a leader began that nobody followed. Where the history does not reach back
 // far enough to tell, it is not: PostgreSQL refuses to stream to such a copy.
 func Diverged(record Record, timeline int64, position postgres.LSN) bool {
-	if timeline > record.Timeline {
+	switch {
+	case timeline > record.Timeline:
 		return true
+	case timeline == record.Timeline:
+		return false // nobody but this leader ever wrote it, whether or not the history tells already where it forked
 	}
 	var next *Fork
 	reachesBack, known := false, false

@@ -104,12 +104,17 @@ func emptyVolumeNeverLeads(o Observation, _ Record) *Step {
 }
 
 func positionMustBeKnown(o Observation, _ Record) *Step {
-	if !o.Own.PositionKnown {
+	switch {
+	case !o.Own.PositionKnown:
 		return o.measure()
+	case o.Own.Promise < o.Own.Revision:
+		// What is reported is a vote: whoever led by an earlier record, and is started again without having read of this, leads nothing.
+		return &Step{Verb: MakePromise, Revision: o.Own.Revision, Message: "nobody leads; what this volume reports is a vote"}
 	}
 	var unknown []string
 	for name, volume := range o.volumes() {
-		if volume.Initialised && !volume.PositionKnown {
+		promised := !volume.PromiseKnown || volume.Promise >= volume.Revision
+		if volume.Initialised && (!volume.PositionKnown || !promised) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -154,6 +159,10 @@ func mostAdvancedLeads(o Observation, record Record) *Step {
 	next.Term++
 	next.Timeline++
 	next.Revision += RevisionMargin
+	if line := o.Member.line(); len(line) > 0 { // others are told by it from the beginning whether they have diverged
+		next.History = line
+		next.History = append(next.History, Fork{Term: next.Term, Timeline: next.Timeline, At: o.Own.Position.String()})
+	}
 	return &Step{Verb: WriteLease, Record: next, Message: fmt.Sprintf("all volumes have reported; %s is the most advanced, at %s", o.Self, o.Own.Position)}
 }
 
@@ -164,7 +173,7 @@ func (o Observation) mostAdvanced() string {
 		ordinalB, _ := naming.Ordinal(o.Cluster, b)
 		return cmp.Or(
 			volumes[b].reaches().Compare(volumes[a].reaches()),
-			cmp.Compare(ordinalA, ordinalB),
+			cmp.Compare(ordinalA, ordinalB), cmp.Compare(a, b),
 		)
 	})
 	for _, name := range names {

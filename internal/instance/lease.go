@@ -337,7 +337,7 @@ func (m *Manager) adoptView(view leaseView) {
 		return
 	}
 	if m.unsettled == neverRead && !view.asked.IsZero() {
-		m.unsettled = view.record.Revision
+		m.unsettled, m.unsettledQuorum = view.record.Revision, view.record.Revision
 	}
 	m.see(view.record)
 }

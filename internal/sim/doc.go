@@ -8,6 +8,7 @@
 //	volumes.go   disks: wiped, set aside and brought back; clones and rewinds, that may be interrupted
 //	network.go   letters between instances, and connections: late, twice, in one direction, or not at all
 //	lease.go     the API server: updates that fail, land late, or whose answer is lost
+//	lost.go      how it is emptied or restored, and what instances do then
 //	node.go      an instance: it carries out one step of package election after another
 //	reading.go   how it reads and writes the Lease
 //	wanting.go   what a leader wants

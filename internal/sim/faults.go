@@ -104,7 +104,7 @@ func (w *World) rare(nd *node) {
 	case 3:
 		w.configureAnew()
 	case 4:
-		if nd.data != nil && !w.seen(w.leader(), nd) && w.chance(10) {
+		if !w.rules.LosesLease && nd.data != nil && !w.seen(w.leader(), nd) && w.chance(10) {
 			nd.force = true
 			w.tell("%s: forced", nd.name)
 		}

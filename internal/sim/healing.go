@@ -73,7 +73,7 @@ func (w *World) Settled() bool {
 	}
 	members := slices.Collect(maps.Keys(record.Quorum.Members))
 	strangers := slices.ContainsFunc(members, func(incarnation string) bool { return !present[incarnation] })
-	return record.Holder != "" && !strangers && len(members) == len(w.nodes) && record.Quorum.Mode == election.ModeQuorum &&
+	return !w.api.Lost() && record.Holder != "" && !strangers && len(members) == len(w.nodes) && record.Quorum.Mode == election.ModeQuorum &&
 		record.Quorum.Required == len(w.nodes)/2+1
 }
 

@@ -16,6 +16,8 @@ type API struct {
 type version struct {
 	record election.Record
 	exists bool
+	// lost: it was emptied, or is what once was.
+	lost bool
 }
 
 type update struct {
@@ -42,7 +44,7 @@ func (a *API) ReadCached(choose func(n int) int) (record election.Record, resour
 // Create the Lease, as the operator does.
 func (a *API) Create(record election.Record) {
 	if _, _, exists := a.Read(); !exists {
-		a.versions = append(a.versions, version{record.Copy(), true})
+		a.versions = append(a.versions, version{record: record.Copy(), exists: true})
 	}
 }
 
@@ -51,7 +53,7 @@ func (a *API) Update(from int, record election.Record) bool {
 	if from != len(a.versions)-1 || !a.versions[from].exists {
 		return false
 	}
-	a.versions = append(a.versions, version{record.Copy(), true})
+	a.versions = append(a.versions, version{record: record.Copy(), exists: true})
 	return true
 }
 
@@ -75,3 +77,11 @@ func (a *API) Land(choose func(n int) int) {
 		sent.landed()
 	}
 }
+
+// Lose what the Lease holds: it is emptied, or restored to what it was once; which is the caller's to choose.
+func (a *API) Lose(record election.Record) {
+	a.versions = append(a.versions, version{record: record.Copy(), exists: true, lost: true})
+}
+
+// Lost tells that nobody has written the Lease since it was lost.
+func (a *API) Lost() bool { return a.versions[len(a.versions)-1].lost }

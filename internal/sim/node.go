@@ -34,8 +34,13 @@ type memory struct {
 	lease election.Record
 	// unsettled: updates that were sent over this revision or an earlier one may land yet; -1 where it is not known.
 	unsettled int64
-	version   int
-	fresh     bool
+	// unsettledQuorum is the like for those that would have published another quorum.
+	unsettledQuorum int64
+	// lost is what was read of a Lease that counts for nothing; nil where it is in order. highest revision that was ever read.
+	lost    *election.Record
+	highest int64
+	version int
+	fresh   bool
 	// silent: the API did not answer lately.
 	silent bool
 	// held is the step in the middle of which it was frozen.
@@ -144,11 +149,11 @@ func (w *World) turn(nd *node) {
 		return
 	}
 	nd.silent = nd.silent && !w.chance(30)
-	if nd.lease.Revision == 0 || w.chance(20) {
+	if nd.lease.Revision == 0 && nd.lost == nil || w.chance(20) {
 		w.read(nd)
 		return
 	}
-	step := w.rules.Next(w.member(nd))
+	step := w.decide(nd)
 	if nd.stalled && onDisk(step.Verb) {
 		return
 	}
@@ -190,7 +195,7 @@ func (w *World) do(nd *node, step election.Step) {
 		w.tell("%s: %s (%s) at revision %d, term %d%s", nd.name, step.Verb, step.Rule, nd.lease.Revision, nd.lease.Term, detail(step))
 	}
 	switch step.Verb {
-	case election.Rest:
+	case election.Rest, election.Wait:
 	case election.ReadLease:
 		w.read(nd)
 	case election.WriteLease:

@@ -116,7 +116,7 @@ func (w *World) published() {
 // vote with it.
 func (w *World) checkPublished(s shown) {
 	record, _, _ := w.api.Read()
-	if w.lossOnly || w.violation != "" || w.excused(s) {
+	if w.lossOnly || w.violation != "" || w.excused(s) || w.api.Lost() {
 		return
 	}
 	var lacking []string

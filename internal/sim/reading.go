@@ -19,17 +19,26 @@ func (w *World) read(nd *node) {
 		record, version, exists = w.api.ReadCached(w.rng.IntN)
 		nd.lease.Revision = 0
 	}
-	if !exists || record.Revision < nd.lease.Revision {
+	if !exists {
 		return
 	}
+	if w.rules.LosesLease && record.Revision < max(nd.highest, nd.newest()) {
+		nd.lost, nd.version = &record, version
+		return
+	}
+	if record.Revision < nd.lease.Revision {
+		return
+	}
+	nd.lost = nil
 	if nd.unsettled < 0 {
-		nd.unsettled = record.Revision // what it sent before it was restarted may still land over this one
+		// What it sent before it was restarted may still land over this one.
+		nd.unsettled, nd.unsettledQuorum = record.Revision, record.Revision
 	}
 	if record.Revision != nd.lease.Revision {
 		nd.seenAt = w.now + nd.clock
 	}
 	nd.lease, nd.version, nd.fresh = record, version, true
-	nd.lineage.Learn(record)
+	nd.see(record)
 }
 
 // update the Lease: refused, done, done without an answer, or landing later if at all.
@@ -47,7 +56,7 @@ func (w *World) update(nd *node, step election.Step) {
 		if !nd.silent || w.chance(40) {
 			w.api.Send(nd.version, record, taking)
 		}
-		nd.fresh, nd.unsettled = false, nd.lease.Revision
+		nd.doubts(record)
 		return
 	}
 	if !w.api.Update(nd.version, record) {
@@ -62,7 +71,7 @@ func (w *World) update(nd *node, step election.Step) {
 	}
 	w.published()
 	if w.chance(10) { // done, and the answer is lost
-		nd.fresh, nd.unsettled = false, nd.lease.Revision
+		nd.doubts(record)
 		return
 	}
 	if record.Holder != nd.lease.Holder {
@@ -70,6 +79,14 @@ func (w *World) update(nd *node, step election.Step) {
 	}
 	nd.renewedAt = sentAt
 	w.read(nd)
+}
+
+// doubts what has become of a record that it sent.
+func (nd *node) doubts(record election.Record) {
+	nd.fresh, nd.unsettled = false, nd.lease.Revision
+	if !record.Quorum.Equal(nd.lease.Quorum) {
+		nd.unsettledQuorum = nd.lease.Revision
+	}
 }
 
 // refreshed members, as somebody would have them who forgets that another disk is another member.

@@ -18,20 +18,22 @@ func TestTheSimulatorFindsTheLossInWhatIsStaged(t *testing.T) {
 		}
 		return election.NextStep(m)
 	}
-	anyTerm := protocol()
-	anyTerm.CountsAnyTerm = true
+	anyTerm, writesAny, doNotVote := protocol(), losing(protocol()), losing(protocol())
+	anyTerm.CountsAnyTerm, writesAny.WritesAnyLostLease, doNotVote.OrphansDoNotVote = true, true, true
 	for name, tc := range map[string]struct {
-		broken Rules
-		stage  func(t *testing.T, w *World) bool
-		nodes  int
+		right, broken Rules
+		stage         func(t *testing.T, w *World) bool
+		nodes         int
 	}{
-		"reopened_after_passing":  {reopens, passedLate, 3},
-		"ack_counted_in_any_term": {anyTerm, leadsAgain, 5},
+		"reopened_after_passing":               {protocol(), reopens, passedLate, 3},
+		"ack_counted_in_any_term":              {protocol(), anyTerm, leadsAgain, 5},
+		"any_leader_writes_a_lost_lease_again": {losing(protocol()), writesAny, writtenByOneThatWasReplaced, 3},
+		"orphans_do_not_vote":                  {losing(protocol()), doNotVote, reportedBeforeARestart, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lost := 0
 			for seed := range uint64(20) {
-				if w := quietBy(t, seed, tc.nodes, protocol()); tc.stage(t, w) && w.violation != "" {
+				if w := quietBy(t, seed, tc.nodes, tc.right); tc.stage(t, w) && w.violation != "" {
 					t.Fatalf("seed %d: %s", seed, w.violation)
 				}
 				if w := quietBy(t, seed, tc.nodes, tc.broken); tc.stage(t, w) && w.violation != "" {

@@ -19,6 +19,8 @@ type volume struct {
 	toldTerm    int64
 	// lineage as ever read.
 	lineage election.Lineage
+	// What was seen of the Lease, as far as it is written down.
+	noted noted
 	// broken by a rewind that is not finished.
 	broken bool
 }
@@ -90,7 +92,7 @@ func (w *World) cloneData(nd *node) {
 	case nd.clone == nil || nd.clone.from != source:
 		w.stop(nd)
 		w.incarnations++
-		nd.volume = &volume{incarnation: fmt.Sprintf("%s.%d", nd.name, w.incarnations), lineage: nd.lineage}
+		nd.volume = &volume{incarnation: fmt.Sprintf("%s.%d", nd.name, w.incarnations), lineage: nd.lineage, noted: nd.noted}
 		nd.clone = &clone{source, slices.Clone(source.Data.WAL), source.Data.Timeline}
 	case w.chance(40):
 		nd.data = &Data{

@@ -52,6 +52,9 @@ type Rules struct {
 	DiskLies bool
 	// Theme of all worlds; anything for one that the seed chooses.
 	Theme theme
+	// LosesLease: now and then the Lease is emptied or restored to what it was; no volume is ever replaced, and nobody forced, which needs no votes. WritesAnyLostLease: whoever leads writes it again.
+	// OrphansDoNotVote: what is reported where nobody leads is no promise.
+	LosesLease, WritesAnyLostLease, OrphansDoNotVote bool
 	// LossOnly: nothing but what is lost counts as a violation.
 	LossOnly bool
 }
@@ -64,6 +67,9 @@ func NewWorld(seed uint64, n int, rules Rules) *World {
 	w.wishes, w.wipes, w.modes = wishes(w.rng.IntN(3)), w.chance(50), w.chance(20)
 	if w.theme = w.anyTheme(); rules.Theme != anything {
 		w.theme, w.wipes = rules.Theme, w.wipes || rules.Theme == volumes
+	}
+	if rules.LosesLease {
+		w.wipes = false // an older volume of an instance looks like its present one to those who hear all volumes
 	}
 	w.asked = defaults(n)
 	record := election.Record{Holder: "i1", HolderIncarnation: "i1.1", Term: 1, Revision: 1, Timeline: 1, System: "7711",
@@ -81,7 +87,7 @@ func NewWorld(seed uint64, n int, rules Rules) *World {
 	}
 	for _, nd := range w.nodes {
 		w.configure(nd, record.Quorum, 1)
-		nd.lineage.Learn(record)
+		nd.see(record)
 		nd.lease, nd.unsettled = record.Copy(), 0
 	}
 	w.api.Create(record)
@@ -125,6 +131,9 @@ func (w *World) chance(percent int) bool { return w.rng.IntN(100) < percent }
 // Step is one move of anybody.
 func (w *World) Step() {
 	w.now++
+	if w.rules.LosesLease && !w.healed && w.rng.IntN(300) == 0 {
+		w.loseLease()
+	}
 	nd := w.nodes[w.rng.IntN(len(w.nodes))]
 	switch roll := w.rng.IntN(100); {
 	case roll < 36:
