@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	corev1 "k8s.io/api/core/v1"
@@ -124,6 +125,26 @@ func (t *Target) entry(ctx context.Context, avoid []string) (*pgx.ConnConfig, er
 	config.TLSConfig = &tls.Config{RootCAs: authorities, ServerName: naming.ServiceHost(service.Name, t.Namespace), MinVersion: tls.VersionTLS12}
 	config.Fallbacks = nil
 	return config, nil
+}
+
+// leadsToPrimary tells whether whoever enters now comes to the primary. The proxy of a node that was cut off by the fault before needs a while until it hears
+// of where that is: it still waits on a connection to the API server that is dead.
+func (t *Target) leadsToPrimary(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, t.Entry)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	standby := false
+	if err := conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
+		return err
+	}
+	if standby {
+		return fmt.Errorf("the Service leads to a standby by %s", t.Entry.Host)
+	}
+	return nil
 }
 
 func (k *Kubernetes) nodeAddress(ctx context.Context, name string) (string, error) {

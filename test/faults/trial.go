@@ -88,6 +88,9 @@ func (b *Bed) try(ctx context.Context, fault Fault, how Trial, result *Result) e
 	if err != nil {
 		return err
 	}
+	if err := until(ctx, wholeWithin, "clients are led to the primary", target.leadsToPrimary); err != nil {
+		return fmt.Errorf("before anything was done: %w", err)
+	}
 	starting, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	load, err := workload.Start(starting, target.Entry, how.Load)
