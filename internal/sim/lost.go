@@ -32,8 +32,8 @@ func (nd *node) see(record election.Record) {
 func (w *World) loseLease() {
 	w.faults++
 	record := w.api.versions[1+w.rng.IntN(len(w.api.versions)-1)].record
-	known := func(nd *node) bool { return nd.newest() > record.Revision }
-	if w.chance(50) || !everybody(w.nodes, known) {
+	believed := func(nd *node) bool { return nd.newest() <= record.Revision }
+	if w.chance(50) || slices.ContainsFunc(w.nodes, believed) {
 		record = election.Record{} // a member that has seen nothing newer takes what is restored for what is true
 	}
 	w.api.Lose(record)
@@ -105,7 +105,3 @@ func (w *World) report(nd *node) election.Volume {
 
 // newest revision that a volume knows of: what was promised was read.
 func (v *volume) newest() int64 { return max(v.noted.revision, v.promise) }
-
-func everybody(nodes []*node, so func(*node) bool) bool {
-	return !slices.ContainsFunc(nodes, func(nd *node) bool { return !so(nd) })
-}
