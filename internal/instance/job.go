@@ -27,10 +27,7 @@ func (m *Manager) begin(name string, state instanceapi.State, message string, wo
 	if m.failed[name] != "" {
 		j.message = message + "; the last attempt failed: " + m.failed[name]
 	}
-	if m.saving != nil {
-		<-m.saving // the volumes are the job's from here on
-		m.saving = nil
-	}
+	m.awaitSaved() // the volumes are the job's from here on
 	m.job = j
 	m.log.Info("begun", "job", name, "message", message)
 	go func() {

@@ -58,7 +58,7 @@ func (m *Manager) observeVolumes(ctx context.Context) error {
 		return err
 	}
 	m.contents, m.inspected = contents, true
-	m.highest = max(m.highest, contents.Identity.Revision, contents.Identity.Promise) // what was promised was read, or heard of
+	m.highest = max(m.highest, contents.Identity.Revision, contents.Identity.Promise) // what was promised was read
 	if !m.lease.edited && m.lease.exists {
 		m.see(m.lease.record)
 	}

@@ -35,11 +35,16 @@ func (m *Manager) see(record election.Record) {
 
 // saveIdentity now.
 func (m *Manager) saveIdentity(identity volumes.Identity) error {
+	m.awaitSaved() // what is written later has to be the later one
+	return m.options.Volumes.SaveIdentity(identity)
+}
+
+// awaitSaved waits for what is written beside the loop.
+func (m *Manager) awaitSaved() {
 	if m.saving != nil {
-		<-m.saving // what is written later has to be the later one
+		<-m.saving
 		m.saving = nil
 	}
-	return m.options.Volumes.SaveIdentity(identity)
 }
 
 // saveBeside writes down beside the loop what a holder has seen: its own records. On volumes that take no writes the loop would wait for ever, instead of
