@@ -44,14 +44,7 @@ func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
 			served := w.served(naming.PrimaryService(clusterName))
 			began := time.Now()
 			fault.end(w, former)
-			w.eventually("another one leads and takes writes", func() bool {
-				holder := w.record().Holder
-				if holder == "" || holder == former.name {
-					return false
-				}
-				_, err := w.named(holder).query(once("second"))
-				return err == nil
-			})
+			w.succeeds(former)
 			t.Logf("writes are back after %d ms", time.Since(began).Milliseconds())
 			fault.back(former)
 			for _, p := range w.pods {
@@ -70,6 +63,19 @@ func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
 			w.tellsOfTakeover(former, !fault.stays, strings.HasPrefix(fault.how, "PID 1"))
 		})
 	}
+}
+
+// succeeds waits until another one than the former leader leads, and has taken the second note.
+func (w *world) succeeds(former *pod) {
+	w.t.Helper()
+	w.eventually("another one leads and takes writes", func() bool {
+		holder := w.record().Holder
+		if holder == "" || holder == former.name {
+			return false
+		}
+		_, err := w.named(holder).query(once("second"))
+		return err == nil
+	})
 }
 
 func TestASwitchoverIsRefusedWhereItCannotBeDoneAtOnce(t *testing.T) {
