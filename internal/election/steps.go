@@ -102,6 +102,9 @@ type Member struct {
 	AttachedTerm int64
 	// Open: clients are admitted, or some are still in.
 	Open bool
+	// KeepOut: whatever it follows, no client is to be in for now: the leader stops in this member's favour, or it led before, and those who look for the leader
+	// are still led here.
+	KeepOut bool
 	// ControlTimeline is in pg_control; Timeline is that of the last record.
 	ControlTimeline, Timeline int64
 	// TimelineTaken: a promotion to the Lease's timeline was begun on this copy, since its real history file is there, and pg_control is not on it.

@@ -95,7 +95,8 @@ func gateLeadsToTheHolderOnly(m Member) *Step {
 	return &Step{Verb: Detach}
 }
 
-// othersFollow the holder, told what is published: one that is to lead seldom needs to be told then.
+// othersFollow the holder, told what is published: one that is to lead seldom needs to be told then. Nor does it need to end anybody's session then, when clients
+// already wait for it: it does that while its leader stops.
 func othersFollow(m Member) *Step {
 	switch {
 	case m.Lease.Holder == "" || m.holds():
@@ -104,7 +105,9 @@ func othersFollow(m Member) *Step {
 		return &Step{Verb: Tell, Quorum: m.Lease.Quorum}
 	case !m.Attached && m.Replayed:
 		return &Step{Verb: Attach}
-	case !m.Open && m.Consistent:
+	case m.KeepOut && m.Open:
+		return &Step{Verb: CloseDoor}
+	case !m.KeepOut && !m.Open && m.Consistent:
 		return &Step{Verb: OpenDoor}
 	}
 	return nil

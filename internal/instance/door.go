@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
@@ -59,6 +60,17 @@ func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
+// closeDoorMeanwhile closes the door of a standby while the API server writes that it leads: it has to before it is promoted. Where somebody else was faster it
+// is opened again.
+func (m *Manager) closeDoorMeanwhile(ctx context.Context, record election.Record) error {
+	takesOver := record.Holder == m.options.Instance && m.lastRecord().Holder != m.options.Instance
+	if p := &m.process; !takesOver || !p.open || p.primary || p.observation == nil {
+		return nil
+	}
+	_, err := m.closeDoor(ctx)
+	return err
+}
+
 // endAuthenticating ends the sessions of which PostgreSQL does not tell yet, and that were there when the door had just been closed, and counts those that are
 // left. Who comes later has met the new pg_hba.conf. What else PostgreSQL does not tell of, as a worker that begins, is begun again.
 func (m *Manager) endAuthenticating(ctx context.Context) (left int, err error) {
@@ -71,7 +83,8 @@ func (m *Manager) endAuthenticating(ctx context.Context) (left int, err error) {
 	if p.authenticating == nil {
 		p.authenticating = map[int]bool{}
 		for pid, title := range children {
-			if !known[pid] && !strings.HasSuffix(title, ": logger") {
+			// A session of this program that is idle has authenticated, and ends just now.
+			if !known[pid] && !strings.HasSuffix(title, ": logger") && !strings.HasSuffix(title, " [local] idle") {
 				p.authenticating[pid] = true
 				m.log.Info("ending what has not authenticated yet", "process", title)
 			}
@@ -85,6 +98,44 @@ func (m *Manager) endAuthenticating(ctx context.Context) (left int, err error) {
 		_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended just now: as wanted
 	}
 	return len(p.authenticating), nil
+}
+
+const (
+	// proxiesPatience is how long the nodes' proxies may take to lead clients to a new leader once it is open: kube-proxy collects changes for a second.
+	proxiesPatience = 1500 * time.Millisecond
+	// ledAstray is how long one that led before keeps clients out, or alive for them, at most: its successor may be slow, or never open.
+	ledAstray = 10 * time.Second
+)
+
+// keepsOut tells whether no client is to be in, though this instance follows: a leader that hands over to it is about to stop, or clients who look for the
+// leader still come here, and would stay in a session in which they cannot write.
+func (m *Manager) keepsOut(record election.Record) bool {
+	if leader, heard := m.peers.Beat(record.Holder); heard && m.fresh(leader) && leader.HandsOver == m.options.Instance {
+		return true
+	}
+	p := &m.process
+	return p.running() && !p.open && time.Since(p.postmaster.StartedAt) < ledAstray && m.stillSought(record)
+}
+
+// stillSought tells whether clients who look for the leader may still be led to this instance, which led before.
+func (m *Manager) stillSought(record election.Record) bool {
+	if record.Holder == "" {
+		return record.HolderIncarnation != "" && record.HolderIncarnation == m.contents.Identity.Incarnation
+	}
+	last := record.LastFailover
+	if last == nil || last.From != m.options.Instance || record.Holder == m.options.Instance {
+		return false
+	}
+	return last.OpenedAt.IsZero() || m.turnTime().Sub(m.following.leaderOpenSince) < proxiesPatience
+}
+
+// noticeOpening notes when this program first read that the present leader has let clients in.
+func (m *Manager) noticeOpening(record election.Record) {
+	f := &m.following
+	opened := record.LastFailover != nil && !record.LastFailover.OpenedAt.IsZero()
+	if opened && f.leaderOpenTerm != record.Term {
+		f.leaderOpenTerm, f.leaderOpenSince = record.Term, m.turnTime()
+	}
 }
 
 // setDoor writes pg_hba.conf and tells whether that is in force.

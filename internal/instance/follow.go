@@ -33,8 +33,11 @@ type following struct {
 	refused string
 	// unreached are histories to be removed before the next start.
 	unreached []string
-	dutyAt    time.Time
-	floorAt   time.Time
+	// leaderOpenSince is when the leader of leaderOpenTerm was first read to be open.
+	leaderOpenTerm  int64
+	leaderOpenSince time.Time
+	dutyAt          time.Time
+	floorAt         time.Time
 }
 
 // How long a follower that its leader refuses is given, and how often it may then be cloned again.

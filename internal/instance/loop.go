@@ -145,6 +145,7 @@ func (m *Manager) takeStep(ctx context.Context) (done bool) {
 // followTheLease takes over what the Lease says about who leads.
 func (m *Manager) followTheLease() {
 	record := m.lease.record
+	m.noticeOpening(record)
 	if m.lease.edited || !m.lease.exists || record.Revision < m.highest {
 		return
 	}

@@ -34,7 +34,10 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 		m.askLease()
 		return false, nil
 	case election.WriteLease:
-		return false, m.writeRecord(m.completed(step))
+		if err := m.writeRecord(m.completed(step)); err != nil {
+			return false, err
+		}
+		return false, m.closeDoorMeanwhile(ctx, step.Record)
 	case election.MakePromise:
 		return true, m.makePromise(step.Revision)
 	case election.Stop:

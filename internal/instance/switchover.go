@@ -32,9 +32,9 @@ type handingOver struct {
 	until   time.Time
 	// checkpointed: a checkpoint was made, so that the one of the stop is short.
 	checkpointed bool
-	// asked: the server was told to stop. endedAt is when it was seen to have ended.
-	asked   bool
-	endedAt time.Time
+	// asked: the server was told to stop. endedAt is when it was seen to have ended, lookedAt when the control file was last read for that.
+	asked             bool
+	endedAt, lookedAt time.Time
 }
 
 // Switchover hands the Lease over to another member, of its choice or of this leader's.
@@ -110,6 +110,8 @@ func (m *Manager) mayEnd() bool {
 	switch {
 	case !m.ending || m.handing != nil:
 		return false
+	case m.handedOnce && m.stillSought(m.lastRecord()) && time.Since(m.endedAt) < ledAstray:
+		return false // its address refuses clients, who try again at once; one that is gone leaves them waiting
 	case m.handedOnce || !m.process.primary || m.leading.record == nil || m.process.observation == nil:
 		return true
 	case m.owesPromotion():
@@ -212,20 +214,24 @@ func (m *Manager) stopForHandover(ctx context.Context) (done bool, err error) {
 
 // observeHandover looks whether the server that was stopped has written its last record, and who has that.
 func (m *Manager) observeHandover(ctx context.Context) error {
-	m.process.shutDown = false
-	if m.handing == nil || !m.handing.asked {
+	p, h := &m.process, m.handing
+	if h == nil || !h.asked {
+		p.shutDown = false
 		return nil
 	}
-	if !m.process.running() && m.handing.endedAt.IsZero() {
-		m.handing.endedAt = time.Now()
+	if !p.running() && h.endedAt.IsZero() {
+		h.endedAt, h.lookedAt = time.Now(), time.Time{}
 	}
+	if p.shutDown || time.Since(h.lookedAt) < busyTurn {
+		return nil // nothing undoes it but a start; and what is started in order to look takes its time from the server that stops
+	}
+	h.lookedAt = time.Now()
 	control, err := m.programs.ControlData(ctx, m.options.Volumes.PGData())
 	if err != nil {
 		return err
 	}
 	m.contents.Control = control // nobody else says on which timeline a server is that answers no more
-	m.process.shutDown = control.CleanlyShutDown()
-	m.process.shutDownAt = control.CheckpointLocation
+	p.shutDown, p.shutDownAt = control.CleanlyShutDown(), control.CheckpointLocation
 	return nil
 }
 
