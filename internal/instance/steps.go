@@ -43,6 +43,9 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 	case election.Stop:
 		return true, m.stopAtOnce(step)
 	case election.StartStandby:
+		if m.leavesRoom() {
+			return false, nil
+		}
 		return m.startServer(ctx, true)
 	case election.StartPrimary:
 		return m.startServer(ctx, false)

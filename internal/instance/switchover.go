@@ -21,6 +21,8 @@ const (
 	confirmPatience = 3 * time.Second
 	// reconnectPatience is how long a standby may connect anew, which takes a tenth of a second mostly, before it counts as one that does not stream.
 	reconnectPatience = 2 * time.Second
+	// roomPatience is how long a successor may take to open before the former leader starts again beside it.
+	roomPatience = time.Second
 	// handoverLag is how far behind a successor may be for a handover to be begun: it is to be over in a second.
 	handoverLag = 16 << 20
 )
@@ -97,6 +99,22 @@ func (m *Manager) beginHandover(to string) error {
 // for by a start in place, nobody could tell by term and position what a successor has.
 func (m *Manager) owesPromotion() bool {
 	return m.process.observation.Timeline != m.leading.record.Timeline
+}
+
+// leavesRoom tells that this instance, which has just handed over, starts again a moment later: until its successor is open a server here could only turn
+// away, each at the cost of a process, the clients that are still led here. Where the successor may need it, for a vote or to confirm, it does not wait.
+func (m *Manager) leavesRoom() bool {
+	record := m.lastRecord()
+	if m.passed == nil || record.Quorum.Mode != election.ModeQuorum || time.Since(m.endedAt) > roomPatience {
+		return false
+	}
+	others := 0
+	for incarnation, name := range record.Quorum.Members {
+		if beat, heard := m.peers.Beat(name); heard && m.fresh(beat) && beat.Incarnation == incarnation {
+			others++
+		}
+	}
+	return others >= record.Quorum.Required
 }
 
 // terminate begins to end this program.

@@ -74,7 +74,12 @@ func (c *Children) AdoptPostmaster(pid int, startedAt time.Time) (*Postmaster, e
 	return c.watch(process, startedAt), nil
 }
 
+// niceness of the server and of all that it starts. Whoever watches over it has to be asked first for the CPU that both share: what a busy server takes
+// would otherwise look like one that does not answer, and each step of a takeover would queue behind clients that try to connect.
+const niceness = 10
+
 func (c *Children) watch(process *os.Process, startedAt time.Time) *Postmaster {
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, process.Pid, niceness) // it may have ended already; and it runs without, too
 	p := &Postmaster{PID: process.Pid, StartedAt: startedAt, process: process, ended: make(chan struct{})}
 	go func() {
 		p.state, _ = process.Wait() // an error leaves no state, which Exit tells

@@ -7,8 +7,9 @@
 // The tree is localcluster/UNIT/…, UNIT being "control-plane" or a node. Daemons of a unit live in
 // UNIT/daemons/PROCESS, pods of a node where its kubelet puts them, beside the daemons.
 //
-// Both versions of cgroups are served. In version 1 the freezer's hierarchy is the one that counts;
-// the others only get the directories that a kubelet expects to find.
+// Both versions of cgroups are served. In version 1 the freezer's hierarchy is the one that counts.
+// Of the others a kubelet expects to find the directories, and that of the CPU shares it out as among
+// machines: no unit's daemons take it from another unit's pods, nor whatever else runs here from all.
 package cgroup
 
 import (
@@ -25,6 +26,13 @@ import (
 )
 
 const mountPoint = "/sys/fs/cgroup"
+
+// weight of the whole cluster beside one other process of the machine: a control plane and three nodes
+// against one client.
+const weight = 4
+
+// daemons is the directory of a unit's daemons.
+const daemons = "daemons"
 
 // V2 tells whether the machine has only the unified hierarchy.
 func V2() bool {
@@ -69,6 +77,15 @@ func CreateUnit(unit string) error {
 			}
 		}
 	}
+	return setWeight(filepath.Join(mountPoint, "cpu", layout.Name, "cpu.shares"), weight*1024)
+}
+
+// setWeight of the cluster, where this machine shares CPU out among cgroups at all.
+func setWeight(file string, value int) error {
+	err := os.WriteFile(file, []byte(strconv.Itoa(value)), 0o644)
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("sharing out the CPU: %w", err)
+	}
 	return nil
 }
 
@@ -99,17 +116,27 @@ func createV2(dir string) error {
 			_ = os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
 		}
 	}
-	return nil
+	return setWeight(filepath.Join(filepath.Dir(dir), "cpu.weight"), weight*100)
 }
 
-// Leaf makes the cgroup of one daemon and returns its directory; writing a process id to the
-// cgroup.procs in it moves that process there.
-func Leaf(unit, process string) (string, error) {
-	dir := primary(unit, "daemons", process)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("creating the cgroup of %s of %s: %w", process, unit, err)
+// Leaves makes the cgroups of one daemon and returns their directories; writing a process id to the
+// cgroup.procs in each moves that process there.
+func Leaves(unit, process string) ([]string, error) {
+	leaves := []string{primary(unit, daemons, process)}
+	if cpu := filepath.Join(mountPoint, "cpu"); !V2() && exists(cpu) {
+		leaves = append(leaves, filepath.Join(cpu, layout.Name, unit, daemons))
 	}
-	return dir, nil
+	for _, leaf := range leaves {
+		if err := os.MkdirAll(leaf, 0o755); err != nil {
+			return nil, fmt.Errorf("creating the cgroup of %s of %s: %w", process, unit, err)
+		}
+	}
+	return leaves, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // Processes lists the process ids of a unit, of one daemon with what it started
@@ -117,7 +144,7 @@ func Leaf(unit, process string) (string, error) {
 func Processes(unitAndProcess ...string) []int {
 	parts := unitAndProcess
 	if len(parts) == 2 {
-		parts = []string{parts[0], "daemons", parts[1]}
+		parts = []string{parts[0], daemons, parts[1]}
 	}
 	var pids []int
 	_ = filepath.WalkDir(primary(parts...), func(path string, entry os.DirEntry, err error) error {

@@ -29,7 +29,7 @@ func Frozen(unitAndProcess ...string) bool {
 
 func dirOf(unitAndProcess []string) string {
 	if len(unitAndProcess) == 2 {
-		return primary(unitAndProcess[0], "daemons", unitAndProcess[1])
+		return primary(unitAndProcess[0], daemons, unitAndProcess[1])
 	}
 	return primary(unitAndProcess...)
 }

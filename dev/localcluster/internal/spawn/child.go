@@ -30,8 +30,8 @@ func Child(description string) error {
 }
 
 func become(p Process) error {
-	if p.Leaf != "" {
-		file := filepath.Join(p.Leaf, "cgroup.procs")
+	for _, leaf := range p.Leaves {
+		file := filepath.Join(leaf, "cgroup.procs")
 		if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
 			return fmt.Errorf("entering the cgroup: %w", err)
 		}

@@ -38,9 +38,9 @@ type Process struct {
 	Node string
 	// Mounts is what the node's mount namespace shows, used by the first process of a node.
 	Mounts []Mount
-	// Leaf is the cgroup's directory, and Report whether the child's file 3 takes its error message.
+	// Leaves are the cgroups' directories, and Report whether the child's file 3 takes its error message.
 	// Both are filled in by Start and Run.
-	Leaf   string
+	Leaves []string
 	Report bool
 }
 
@@ -54,11 +54,11 @@ type Mount struct {
 
 // Start runs a daemon and returns once its program has replaced the child.
 func Start(p Process) error {
-	leaf, err := cgroup.Leaf(p.Unit, p.Name)
+	leaves, err := cgroup.Leaves(p.Unit, p.Name)
 	if err != nil {
 		return err
 	}
-	p.Leaf, p.Report = leaf, true
+	p.Leaves, p.Report = leaves, true
 	if err := os.MkdirAll(filepath.Dir(p.Log), 0o755); err != nil {
 		return fmt.Errorf("creating the log directory of %s: %w", p.Name, err)
 	}
@@ -98,11 +98,11 @@ func Start(p Process) error {
 // Run runs a program on a node and returns what it printed. It is in the node's cgroup like the
 // daemons, so that it ends with the node even when the command that runs it was killed.
 func Run(ctx context.Context, node string, stdin *os.File, command ...string) (string, error) {
-	leaf, err := cgroup.Leaf(node, "commands")
+	leaves, err := cgroup.Leaves(node, "commands")
 	if err != nil {
 		return "", err
 	}
-	cmd, err := self(Process{Node: node, Unit: node, Command: command, Leaf: leaf})
+	cmd, err := self(Process{Node: node, Unit: node, Command: command, Leaves: leaves})
 	if err != nil {
 		return "", err
 	}
