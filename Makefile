@@ -23,6 +23,7 @@ SEED       ?=
 SOAK       ?=
 STEADY     ?=
 FAULT      ?=
+LOAD       ?=
 RUNS       ?=
 FAULTS_RUN ?=
 
@@ -35,7 +36,7 @@ SHARED  := CGO_ENABLED=0 GOFLAGS=-trimpath
 
 # kubectl, and the programs that tests of the API start, are built here; a kubectl of the machine's goes first.
 export PATH := $(PATH):$(BIN)
-export KUBECONFIG VERSION REGISTRY CONFIRM NODES SOAK SEED FAULT FAULTS_RUN RUNS STEADY
+export KUBECONFIG VERSION REGISTRY CONFIRM NODES SOAK SEED FAULT LOAD FAULTS_RUN RUNS STEADY
 
 .PHONY: help
 help: ## List what can be made
@@ -149,7 +150,7 @@ generate: ## Write generated code, CRDs, RBAC and reference pages
 bench-create: cluster-up images ## Measure how long clusters take to be created, to bench/create.json
 	@hack/bench-create.sh
 
-bench-ha: cluster-up images ## Measure how long writes are away after each fault, or FAULT=name, RUNS=n times, to bench/ha.json
+bench-ha: cluster-up images ## Measure how long writes are away after each fault, or FAULT=name, RUNS=n times, LOAD=busy with more clients, to bench/ha.json
 	@hack/faults.sh bench
 
 .PHONY: prerequisites

@@ -3,7 +3,7 @@
 #
 #   hack/faults.sh test          each fault once, every one checked (FAULTS_RUN: only those that match)
 #   hack/faults.sh soak          faults at random for SOAK, one after the other and two at once, from SEED
-#   hack/faults.sh bench         measures each fault RUNS times, or FAULT alone, to bench/ha.json
+#   hack/faults.sh bench         measures each fault RUNS times, or FAULT alone, to bench/ha.json; LOAD=busy: with more clients
 set -euo pipefail
 
 # Never another cluster: these break nodes.
@@ -27,7 +27,7 @@ soak)
 	;;
 bench)
 	hack/step.sh "compiling" go build -o .local/bin/bench-ha ./test/bench/ha
-	.local/bin/bench-ha --runs "${RUNS:-10}" ${FAULT:+--fault "$FAULT"}
+	.local/bin/bench-ha --runs "${RUNS:-10}" ${FAULT:+--fault "$FAULT"} ${LOAD:+--load "$LOAD"}
 	;;
 *)
 	echo "$0 test|soak|bench" >&2

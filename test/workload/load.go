@@ -32,6 +32,14 @@ func Defaults() Options {
 	}
 }
 
+// Writer is a load of the meter alone, a row every 20 ms: what recovery times are compared by. On a machine that all nodes share, clients that try to connect
+// again take the CPU from whoever takes over.
+func Writer() Options {
+	options := Defaults()
+	options.Appenders, options.Registers = 0, 0
+	return options
+}
+
 // Load is all clients together. Start makes one, Stop ends it, Verify then tells whether the promise was kept.
 type Load struct {
 	config  *pgx.ConnConfig

@@ -2,6 +2,9 @@
 // acknowledged writes through the read-write Service, with a row every 20 ms. `make bench-ha` runs it:
 //
 //	go run ./test/bench/ha --runs 10 --fault sigkill-pid1
+//	go run ./test/bench/ha --load busy
+//
+// Nobody else writes, as where others were measured; --load busy has about 300 other commits a second beside, by eight more clients.
 //
 // Every run is appended to bench/ha.json as it ends, with commit and load of the machine; a summary goes into
 // docs/benchmarks.md. It can be interrupted: runs of the same commit and fault are counted, and only those that are
@@ -22,6 +25,7 @@ import (
 // options of a measurement.
 type options struct {
 	fault      string
+	load       string
 	runs       int
 	dirty      bool
 	show       bool
@@ -31,6 +35,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.fault, "fault", "", "the one fault that is measured; none: all of the table")
+	flag.StringVar(&o.load, "load", writerLoad, "who writes: "+writerLoad+" or "+busyLoad)
 	flag.IntVar(&o.runs, "runs", 10, "how many runs of each fault there are to be in the end")
 	flag.BoolVar(&o.dirty, "dirty", false, "measure although files are changed")
 	flag.BoolVar(&o.show, "show", false, "measure nothing: print the table of what was measured")

@@ -8,11 +8,31 @@ import (
 
 	"github.com/timonier-io/timonier/test/bench/figures"
 	"github.com/timonier-io/timonier/test/faults"
+	"github.com/timonier-io/timonier/test/workload"
 )
 
 // measurable are the faults that can be measured: those of the table first.
 func measurable() []faults.Fault {
 	return slices.Concat(faults.Singles(), faults.Orphans(), faults.Doubles())
+}
+
+// The loads under which is measured.
+const (
+	writerLoad = "writer"
+	busyLoad   = "busy"
+)
+
+// trial under a load.
+func trial(load string) (faults.Trial, error) {
+	how := faults.DefaultTrial()
+	switch load {
+	case busyLoad:
+	case writerLoad:
+		how.Load = workload.Writer()
+	default:
+		return how, fmt.Errorf("there is no load %q; there are %s and %s", load, writerLoad, busyLoad)
+	}
+	return how, nil
 }
 
 // choose the fault of a name, or all of the table.
@@ -48,6 +68,10 @@ func measure(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	how, err := trial(o.load)
+	if err != nil {
+		return err
+	}
 	kubernetes, err := faults.Connect(".")
 	if err != nil {
 		return err
@@ -56,7 +80,7 @@ func measure(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	b := bench{options: o, record: record, commit: where.Commit, failed: map[string]int{},
+	b := bench{options: o, how: how, record: record, commit: where.Commit, failed: map[string]int{},
 		bed: &faults.Bed{Kubernetes: kubernetes, Namespace: "bench-ha", Cluster: "measured"}}
 	failed := b.all(ctx, possible)
 	return errors.Join(failed, b.bed.Remove(context.WithoutCancel(ctx)), figures.WriteInto(o.page, "bench-ha", b.record.table()))
@@ -65,6 +89,7 @@ func measure(ctx context.Context, o options) error {
 // bench is a measurement under way.
 type bench struct {
 	options
+	how    faults.Trial
 	record Record
 	commit string
 	bed    *faults.Bed
@@ -80,7 +105,7 @@ func (b *bench) all(ctx context.Context, chosen []faults.Fault) error {
 	var errs []error
 	for turn := 1; turn <= b.runs; turn++ {
 		for _, fault := range chosen {
-			have := len(b.record.of(fault.Name, b.commit)) + b.made[fault.Name]
+			have := len(b.record.of(fault.Name, b.commit, b.load)) + b.made[fault.Name]
 			if have >= turn || b.failed[fault.Name] > 0 || ctx.Err() != nil {
 				continue
 			}
@@ -107,7 +132,7 @@ func (b *bench) once(ctx context.Context, fault faults.Fault) error {
 	if where.Commit != b.commit {
 		return errors.New("the commit changed while it was measured: figures belong to one")
 	}
-	result, failed := b.bed.Try(ctx, fault, faults.DefaultTrial())
+	result, failed := b.bed.Try(ctx, fault, b.how)
 	b.whole = failed == nil
 	fmt.Println(result)
 	if ctx.Err() != nil {
@@ -119,6 +144,6 @@ func (b *bench) once(ctx context.Context, fault faults.Fault) error {
 	if where.Dirty && failed == nil {
 		b.made[fault.Name]++
 	}
-	b.record.Runs = append(b.record.Runs, Run{Result: result, Where: where})
+	b.record.Runs = append(b.record.Runs, Run{Result: result, Load: b.load, Where: where})
 	return errors.Join(failed, b.record.write(b.json))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"os"
@@ -13,6 +14,8 @@ import (
 // Run is one fault that was measured once.
 type Run struct {
 	faults.Result
+	// Load is who wrote meanwhile. Runs of before there was a choice have none, and were busy.
+	Load string `json:"load,omitempty"`
 	// Where has the commit, and the machine with its load before and after.
 	figures.Where
 }
@@ -50,12 +53,15 @@ func (r Record) write(file string) error {
 	return os.Rename(file+".new", file)
 }
 
-// of are the runs of a fault at a commit that are worth a figure: those of a changed checkout count as little as those
+// load of a run.
+func (r Run) load() string { return cmp.Or(r.Load, busyLoad) }
+
+// of are the runs of a fault at a commit under a load that are worth a figure: those of a changed checkout count as little as those
 // in which something else went wrong.
-func (r Record) of(fault, commit string) []Run {
+func (r Record) of(fault, commit, load string) []Run {
 	var found []Run
 	for _, run := range r.Runs {
-		if run.Fault == fault && run.Commit == commit && !run.Dirty && run.Problem == "" {
+		if run.Fault == fault && run.Commit == commit && run.load() == load && !run.Dirty && run.Problem == "" {
 			found = append(found, run)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func aRun(fault, commit string, gap int64, edits ...func(*Run)) Run {
-	run := Run{Result: faults.Result{Fault: fault, GapMilliseconds: gap, Acknowledged: 1000}, Where: figures.Where{Commit: commit, Cores: 2, MemoryMiB: 2048}}
+	run := Run{Result: faults.Result{Fault: fault, GapMilliseconds: gap, Acknowledged: 1000}, Load: writerLoad, Where: figures.Where{Commit: commit, Cores: 2, MemoryMiB: 2048}}
 	for _, edit := range edits {
 		edit(&run)
 	}
@@ -28,11 +28,13 @@ func some() Record {
 		aRun("frozen", "present", 60000, func(r *Run) { r.Problem, r.Lost = "writes are not back", 2 }),
 		aRun("frozen", "present", 1, func(r *Run) { r.Dirty = true }),
 		aRun("sigkill-pid1", "present", 2500),
+		aRun("sigkill-pid1", "present", 3500, func(r *Run) { r.Load = busyLoad }),
+		aRun("frozen", "present", 4200, func(r *Run) { r.Load = "" }), // of before there was a choice
 	}}
 }
 
 func TestOnlyRunsOfTheCommitWithoutAProblemAreCounted(t *testing.T) {
-	if found := some().of("frozen", "present"); len(found) != 3 {
+	if found := some().of("frozen", "present", writerLoad); len(found) != 3 {
 		t.Errorf("counted: %+v", found)
 	}
 }
@@ -40,10 +42,10 @@ func TestOnlyRunsOfTheCommitWithoutAProblemAreCounted(t *testing.T) {
 func TestTheTableTellsMedianAndWorstAndWhatFailedAndWhatIsLost(t *testing.T) {
 	table := some().table()
 	for _, line := range []string{
-		"| every process of the primary frozen | 4.00 s · 5.00 s | 3, 1 failed | 4 s · 6 s | not measured | 30.6 s |",
-		"| SIGKILL of PID 1 | 2.50 s · 2.50 s | 1 | 2.5 s · 4 s | 25.8–25.9 s | 3.3–3.6 s |",
-		"| switchover | not measured | 0 | 1 s · 2 s | 8.6–8.7 s | 2.2 s |",
-		"| acknowledged writes lost, all of the above | 2 of 6000 | 6 | 0, always | 0 seen | 0 seen |",
+		"| every process of the primary frozen | 4.00 s · 5.00 s | 3, 1 failed | 4.20 s · 4.20 s | 1 | 4 s · 6 s | not measured | 30.6 s |",
+		"| SIGKILL of PID 1 | 2.50 s · 2.50 s | 1 | 3.50 s · 3.50 s | 1 | 2.5 s · 4 s | 25.8–25.9 s | 3.3–3.6 s |",
+		"| switchover | not measured | 0 | not measured | 0 | 1 s · 2 s | 8.6–8.7 s | 2.2 s |",
+		"| acknowledged writes lost, all of the above | 2 of 6000 | 6 | 0 of 2000 | 2 | 0, always | 0 seen | 0 seen |",
 	} {
 		if !strings.Contains(table, line+"\n") {
 			t.Errorf("this is not in the table: %s\n%s", line, table)

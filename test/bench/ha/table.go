@@ -52,32 +52,40 @@ func (r Record) table() string {
 	}
 	last := r.Runs[len(r.Runs)-1]
 	all := r.at(last.Commit)
-	fmt.Fprintf(&b, "Longest time between two acknowledged writes through the read-write Service, with a row every 20 ms and about 300 other\n"+
-		"commits a second. Measured until %s at commit %s: %d cores, %d GiB, Linux %s. CloudNativePG is 1.30.0, Patroni is\n"+
-		"4.0.7 with quorum mode on Kubernetes endpoints, both with their defaults, measured earlier with a writer every 20 ms on such a\n"+
+	fmt.Fprintf(&b, "Longest time between two acknowledged writes through the read-write Service, median · worst: by one client that writes a row\n"+
+		"every 20 ms, and by the same with about 300 other commits a second beside, of eight clients that connect again every 20 ms as long as\n"+
+		"they cannot. Measured until %s at commit %s: %d cores, %d GiB, Linux %s. CloudNativePG is 1.30.0, Patroni is\n"+
+		"4.0.7 with quorum mode on Kubernetes endpoints, both with their defaults, measured earlier with one such client on such a\n"+
 		"local cluster; ranges over two runs.\n\n",
 		last.At.Format("2006-01-02"), last.Commit[:min(len(last.Commit), 12)], last.Cores, (last.MemoryMiB+512)/1024, last.Kernel)
-	b.WriteString("| fault | median · worst | runs | to reach | CloudNativePG | Patroni |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| fault | one client | runs | nine clients | runs | to reach | CloudNativePG | Patroni |\n|---|---|---|---|---|---|---|---|\n")
 	for _, row := range rows() {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", row.title, r.measured(row.fault, last.Commit), row.reach, row.cloudNativePG, row.patroni)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", row.title, r.measured(row.fault, last.Commit, writerLoad), r.measured(row.fault, last.Commit, busyLoad), row.reach, row.cloudNativePG, row.patroni)
 	}
-	lost, acknowledged := 0, 0
-	for _, run := range all {
-		lost, acknowledged = lost+run.Lost, acknowledged+run.Acknowledged
-	}
-	fmt.Fprintf(&b, "| acknowledged writes lost, all of the above | %d of %d | %d | 0, always | 0 seen | 0 seen |\n", lost, acknowledged, len(all))
+	fmt.Fprintf(&b, "| acknowledged writes lost, all of the above | %s | %s | 0, always | 0 seen | 0 seen |\n", lost(all, writerLoad), lost(all, busyLoad))
 	return b.String()
 }
 
-// measured is median and worst gap of a fault, and how many runs there are, as two cells.
-func (r Record) measured(fault, commit string) string {
+// lost writes of how many under a load, and in how many runs, as two cells.
+func lost(all []Run, load string) string {
+	lost, acknowledged, runs := 0, 0, 0
+	for _, run := range all {
+		if run.load() == load {
+			lost, acknowledged, runs = lost+run.Lost, acknowledged+run.Acknowledged, runs+1
+		}
+	}
+	return fmt.Sprintf("%d of %d | %d", lost, acknowledged, runs)
+}
+
+// measured is median and worst gap of a fault under a load, and how many runs there are, as two cells.
+func (r Record) measured(fault, commit, load string) string {
 	var gaps []float64
-	for _, run := range r.of(fault, commit) {
+	for _, run := range r.of(fault, commit, load) {
 		gaps = append(gaps, float64(run.GapMilliseconds)/1000)
 	}
 	failed := 0
 	for _, run := range r.at(commit) {
-		if run.Fault == fault && run.Problem != "" {
+		if run.Fault == fault && run.load() == load && run.Problem != "" {
 			failed++
 		}
 	}
