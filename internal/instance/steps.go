@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,19 +35,13 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 		m.askLease()
 		return false, nil
 	case election.WriteLease:
-		if err := m.writeRecord(m.completed(step)); err != nil {
-			return false, err
-		}
-		return false, m.closeDoorMeanwhile(ctx, step.Record)
+		return false, errors.Join(m.writeRecord(m.completed(step)), m.closeDoorMeanwhile(ctx, step.Record))
 	case election.MakePromise:
 		return true, m.makePromise(step.Revision)
 	case election.Stop:
 		return true, m.stopAtOnce(step)
 	case election.StartStandby:
-		if m.leavesRoom() {
-			return false, nil
-		}
-		return m.startServer(ctx, true)
+		return m.startStandby(ctx)
 	case election.StartPrimary:
 		return m.startServer(ctx, false)
 	case election.Attach:
@@ -80,6 +75,13 @@ func (m *Manager) carryOutInServer(ctx context.Context, verb election.Verb) (don
 	default:
 		return false, fmt.Errorf("no such verb: %q", verb)
 	}
+}
+
+func (m *Manager) startStandby(ctx context.Context) (done bool, err error) {
+	if m.leavesRoom() {
+		return false, nil
+	}
+	return m.startServer(ctx, true)
 }
 
 // startServer on what is on disk: a standby without a walreceiver, or a primary without clients.
