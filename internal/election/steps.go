@@ -100,8 +100,8 @@ type Member struct {
 	Attached     bool
 	AttachedTo   string
 	AttachedTerm int64
-	// Open: clients are admitted, or some are still in.
-	Open bool
+	// Open: clients are admitted, or may be, or some are still in. Ajar: it was begun to let them in, or to end them, and that is not through.
+	Open, Ajar bool
 	// KeepOut: whatever it follows, no client is to be in for now: the leader stops in this member's favour, or it led before, and those who look for the leader
 	// are still led here.
 	KeepOut bool

@@ -88,7 +88,7 @@ func holderPromotesToTheLeasesTimeline(m Member) *Step {
 		return &Step{Verb: StartPrimary}
 	case m.Running == NotRunning:
 		return &Step{Verb: StartStandby} // a promotion that was interrupted is made up for
-	case m.Running == RunningAsPrimary && (m.ShutDown || m.Timeline != m.Lease.Timeline && !m.Open):
+	case m.Running == RunningAsPrimary && (m.ShutDown || m.Timeline != m.Lease.Timeline && (!m.Open || m.Ajar)):
 		return &Step{Verb: Stop}
 	case m.Running == RunningAsPrimary:
 		// One that is open already wrote a Lease anew that was lost: it owes a promotion to the next start.
@@ -152,7 +152,7 @@ func (m Member) toldEnough() bool {
 // doorOpensBehindTheBarrier: what ended recovery, and with it all that came before, is on enough members for what is
 // published and for what was told.
 func doorOpensBehindTheBarrier(m Member) *Step {
-	if !m.leads() || m.Open || !m.flushed(m.Lease.Quorum, m.OpensAt) || !m.flushed(m.Told, m.OpensAt) {
+	if !m.leads() || m.Open && !m.Ajar || !m.flushed(m.Lease.Quorum, m.OpensAt) || !m.flushed(m.Told, m.OpensAt) {
 		return nil
 	}
 	return &Step{Verb: OpenDoor}

@@ -107,7 +107,7 @@ func othersFollow(m Member) *Step {
 		return &Step{Verb: Attach}
 	case m.KeepOut && m.Open:
 		return &Step{Verb: CloseDoor}
-	case !m.KeepOut && !m.Open && m.Consistent:
+	case !m.KeepOut && (!m.Open || m.Ajar) && m.Consistent:
 		return &Step{Verb: OpenDoor}
 	}
 	return nil

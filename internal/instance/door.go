@@ -60,14 +60,20 @@ func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// closeDoorMeanwhile closes the door of a standby while the API server writes that it leads: it has to before it is promoted. Where somebody else was faster it
-// is opened again.
-func (m *Manager) closeDoorMeanwhile(ctx context.Context, record election.Record) error {
-	takesOver := record.Holder == m.options.Instance && m.lastRecord().Holder != m.options.Instance
-	if p := &m.process; !takesOver || !p.open || p.primary || p.observation == nil {
+// moveDoorMeanwhile closes the door of a standby while the API server writes that it leads: it has to before it is promoted. Where somebody else was faster it
+// is opened again; and where the API server does not answer, so that nobody can be elected, readers are served meanwhile.
+func (m *Manager) moveDoorMeanwhile(ctx context.Context, record election.Record) (err error) {
+	p := &m.process
+	if p.primary || p.observation == nil || m.lastRecord().Holder == m.options.Instance {
 		return nil
 	}
-	_, err := m.closeDoor(ctx)
+	silent := m.apiFailed.After(m.apiAnswered)
+	switch {
+	case silent && !(p.open && p.door):
+		_, err = m.openDoor(ctx)
+	case !silent && record.Holder == m.options.Instance && (p.open || p.door):
+		_, err = m.closeDoor(ctx)
+	}
 	return err
 }
 

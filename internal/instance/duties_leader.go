@@ -47,11 +47,17 @@ func (m *Manager) publishEndpoints(ctx context.Context) {
 		}
 		standbys = append(standbys, endpoints.Standby{
 			Member:    endpoints.Member{Instance: replica.Instance, Address: replica.Address, Node: node},
-			Streaming: replica.Streaming() && m.listed(replica.Instance), LagBytes: o.Inserted.Sub(replica.Flushed),
+			Streaming: replica.Streaming() && m.listed(replica.Instance) && !m.shut(replica.Instance), LagBytes: o.Inserted.Sub(replica.Flushed),
 		})
 	}
 	wanted := endpoints.Decide(m.leading.record.Term, self, standbys)
 	m.publisher.Publish(&wanted)
+}
+
+// shut tells that an instance says that it lets no readers in now.
+func (m *Manager) shut(instance string) bool {
+	beat, heard := m.peers.Beat(instance)
+	return heard && m.fresh(beat) && beat.Shut
 }
 
 // listed tells whether the configuration has this instance.

@@ -37,7 +37,7 @@ func (m *Manager) publishHeartbeat() {
 	if m.step.Verb == stoppingVerb {
 		beat.Leads, beat.Down = false, record.Holder == m.options.Instance // nobody has to wait for what still runs of the server
 	}
-	if m.handing != nil {
+	if m.handing != nil && m.handing.checkpointed { // before, it takes as long as the disk needs, and nobody has to keep readers out for that
 		beat.HandsOver = m.handing.to
 	}
 	if leader, heard := m.peers.Beat(record.Holder); heard && leader.HandsOver == m.options.Instance && p.observation != nil && p.streamedTerm == record.Term {
@@ -46,6 +46,7 @@ func (m *Manager) publishHeartbeat() {
 	if o := p.observation; o != nil {
 		beat.CheckpointTimeline = o.ControlTimeline
 		beat.Eligible = o.InRecovery && o.Streaming
+		beat.Shut = !(p.open && p.door)
 	}
 	if vote, votes := m.vote(); votes {
 		beat.Vote = &vote

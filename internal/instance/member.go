@@ -22,7 +22,7 @@ func (m *Manager) member() election.Member {
 		Promise: identity.Promise,
 		// Control is that of the last stop while nothing runs, and kept up to date while something does.
 		ControlTimeline: m.contents.Control.Timeline(), Timeline: m.contents.Control.Timeline(),
-		Attached: p.attached, AttachedTo: p.attachedTo, AttachedTerm: p.attachedTerm, Open: p.open, KeepOut: m.keepsOut(record), ShutDown: p.shutDown,
+		Attached: p.attached, AttachedTo: p.attachedTo, AttachedTerm: p.attachedTerm, Open: p.open || p.door, Ajar: p.open != p.door, KeepOut: m.keepsOut(record), ShutDown: p.shutDown,
 		Effective: p.enforced.effective, ToldAt: p.enforced.at, OpensAt: p.opensAt,
 		Suspects: m.doubt.cause != "", Votes: m.votes(record),
 		Leave: m.leaving != "", Stalled: m.writes.Waits(time.Now()) >= stalledAfter, Renew: time.Since(m.leading.renewedAt) >= renewEvery || m.leading.tells(record),

@@ -105,7 +105,7 @@ func (p *process) stopping() bool { return p.postmaster != nil && p.postmaster.A
 
 // inTransition tells that something is under way of which no event tells.
 func (p *process) inTransition() bool {
-	return p.running() && (p.observation == nil || !p.open || p.promoting || p.stopping())
+	return p.running() && (p.observation == nil || !p.open || !p.door || p.promoting || p.stopping())
 }
 
 // start starts the server on PGDATA, whose files the caller has written.

@@ -26,7 +26,7 @@ func (m *Manager) publish() {
 	}
 	status.State, status.WaitReason, status.Message = m.state()
 	o := m.process.observation
-	serving := o != nil && m.process.open && !m.process.stopping() && m.step.Verb != stoppingVerb
+	serving := o != nil && m.process.open && m.process.door && !m.process.stopping() && m.step.Verb != stoppingVerb
 	status.Ready = serving
 	status.Leader = serving && m.process.primary && !o.InRecovery && m.leading.record != nil
 	m.published.Store(&status)
@@ -49,7 +49,7 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 	case p.running() && p.observation == nil:
 		return instanceapi.StateRecovering, "", m.problem
 	case p.running() && p.primary && p.open:
-		return instanceapi.StateRunning, "", m.problem
+		return instanceapi.StateRunning, "", joined(m.step.Message, m.problem) // as that the Lease is lost, and why it is not written again
 	case p.running() && p.primary, p.promoting:
 		return instanceapi.StateRecovering, "", joined(m.step.Message, m.problem)
 	case p.running() && p.attached && (p.observation.Streaming || p.reconnects()):

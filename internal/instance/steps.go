@@ -33,9 +33,9 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 		return false, m.rewind()
 	case election.ReadLease:
 		m.askLease()
-		return false, nil
+		return false, m.moveDoorMeanwhile(ctx, election.Record{})
 	case election.WriteLease:
-		return false, errors.Join(m.writeRecord(m.completed(step)), m.closeDoorMeanwhile(ctx, step.Record))
+		return false, errors.Join(m.writeRecord(m.completed(step)), m.moveDoorMeanwhile(ctx, step.Record))
 	case election.MakePromise:
 		return true, m.makePromise(step.Revision)
 	case election.Stop:

@@ -104,8 +104,12 @@ func (m *Manager) owesPromotion() bool {
 // leavesRoom tells that this instance, which has just handed over, starts again a moment later: until its successor is open a server here could only turn
 // away, each at the cost of a process, the clients that are still led here. Where the successor may need it, for a vote or to confirm, it does not wait.
 func (m *Manager) leavesRoom() bool {
-	record := m.lastRecord()
-	if m.passed == nil || record.Quorum.Mode != election.ModeQuorum || time.Since(m.endedAt) > roomPatience {
+	return m.passed != nil && time.Since(m.endedAt) < roomPatience && m.othersSuffice(m.lastRecord())
+}
+
+// othersSuffice tells that nobody has to wait for this instance, for a vote or for a commit: as many others as that takes are heard.
+func (m *Manager) othersSuffice(record election.Record) bool {
+	if record.Quorum.Mode != election.ModeQuorum {
 		return false
 	}
 	others := 0
@@ -128,7 +132,7 @@ func (m *Manager) mayEnd() bool {
 	switch {
 	case !m.ending || m.handing != nil:
 		return false
-	case m.handedOnce && m.stillSought(m.lastRecord()) && time.Since(m.endedAt) < ledAstray:
+	case m.handedOnce && m.stillSought(m.lastRecord()) && m.othersSuffice(m.lastRecord()) && time.Since(m.endedAt) < ledAstray:
 		return false // its address refuses clients, who try again at once; one that is gone leaves them waiting
 	case m.handedOnce || !m.process.primary || m.leading.record == nil || m.process.observation == nil:
 		return true

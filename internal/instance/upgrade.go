@@ -116,7 +116,7 @@ func (m *Manager) execute() error {
 	}
 	p := &m.process
 	state := handover{
-		Process: processIdentity(), Primary: p.primary, Attached: p.attached, AttachedTo: p.attachedTo, Term: p.attachedTerm, Address: p.attachedAddress, Open: p.open, OpensAt: p.opensAt,
+		Process: processIdentity(), Primary: p.primary, Attached: p.attached, AttachedTo: p.attachedTo, Term: p.attachedTerm, Address: p.attachedAddress, Open: p.open || p.door, OpensAt: p.opensAt,
 		Revision: p.startedWith, Highest: m.highest, Led: m.leading.record,
 	}
 	if p.running() {
@@ -192,6 +192,9 @@ func (m *Manager) adopt(state *handover) {
 		postmaster: postmaster, primary: state.Primary, attached: state.Attached, attachedTo: state.AttachedTo, attachedTerm: state.Term, attachedAddress: state.Address,
 		door: state.Open, open: state.Open, opensAt: state.OpensAt,
 		startedWith: state.Revision, renewed: state.Primary, roles: state.Open, accepted: true,
+	}
+	if led := state.Led; state.Primary && state.Open && led != nil && led.LastFailover != nil && led.LastFailover.OpenedAt.IsZero() {
+		m.leading.openedAt = time.Now() // it was open before, and the Lease does not say so yet
 	}
 	if state.Effective != nil {
 		m.process.enforced = enforced{effective: true, at: *state.Effective, checkpointed: true}

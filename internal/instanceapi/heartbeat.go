@@ -13,6 +13,8 @@ type Heartbeat struct {
 	CheckpointTimeline int64 `json:"checkpointTimeline,omitempty"`
 	// Eligible: it is a standby that streams, and could lead.
 	Eligible bool `json:"eligible,omitempty"`
+	// Shut: it is a standby that lets no readers in now.
+	Shut bool `json:"shut,omitempty"`
 	// Replayed is how far a standby has replayed, and Term that of the leader that it replays from. They are told while the leader hands over.
 	Replayed string `json:"replayed,omitempty"`
 	Term     int64  `json:"term,omitempty"`

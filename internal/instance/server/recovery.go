@@ -68,10 +68,15 @@ func (s *Server) TerminateWalsender(ctx context.Context, walsender Walsender) er
 	return nil
 }
 
+// ofClients are sessions of others than this program, which alone comes over the socket under its name, and than the members: who replicates into another
+// system runs SQL as well.
+const ofClients = `pid <> pg_backend_pid() AND (
+	backend_type = 'client backend' AND NOT (application_name = $1 AND client_addr IS NULL) OR
+	backend_type = 'walsender' AND usename <> $2)`
+
 // TerminateClients ends every client's session; those of a standby would go on over a promotion, then able to write.
 func (s *Server) TerminateClients(ctx context.Context) error {
-	err := s.call(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> $1`, applicationName)
+	err := s.call(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE `+ofClients, applicationName, naming.ReplicationRole)
 	if err != nil {
 		return fmt.Errorf("ending clients' sessions: %w", err)
 	}
@@ -81,8 +86,7 @@ func (s *Server) TerminateClients(ctx context.Context) error {
 // ClientSessions counts the sessions that TerminateClients would end.
 func (s *Server) ClientSessions(ctx context.Context) (count int, err error) {
 	err = s.use(ctx, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
-			WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> $1`, applicationName).Scan(&count)
+		return conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE `+ofClients, applicationName, naming.ReplicationRole).Scan(&count)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("counting clients' sessions: %w", err)
