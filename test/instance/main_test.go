@@ -25,8 +25,9 @@ var env struct {
 	directory string
 	lock      *os.File
 	rootfs    string
-	program   string // built with crash points
+	program   string // built with crash points, and with the race detector
 	program2  string // the same as another version
+	lean      string // without the race detector, which takes memory
 	api       *apiServer
 }
 
@@ -65,11 +66,13 @@ func run(m *testing.M) (code int, err error) {
 	if err := os.Chmod(env.directory, 0o755); err != nil {
 		return 1, err
 	}
-	if env.program, err = build("1.0.0-test"); err != nil {
-		return 1, err
-	}
-	if env.program2, err = build("1.0.1-test"); err != nil {
-		return 1, err
+	for program, built := range map[*string]struct {
+		version string
+		race    bool
+	}{&env.program: {"1.0.0-test", true}, &env.program2: {"1.0.1-test", true}, &env.lean: {"1.0.0-lean", false}} {
+		if *program, err = build(built.version, built.race); err != nil {
+			return 1, err
+		}
 	}
 	if err := network(); err != nil {
 		return 1, err
@@ -93,10 +96,17 @@ func oneRunAtATime() error {
 	return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
 }
 
-func build(version string) (string, error) {
+// build the instance manager. The race detector needs the C library, which is that of this machine and not that of the image: it is linked in.
+func build(version string, race bool) (string, error) {
 	target := filepath.Join(env.directory, "timonier-instance-"+version)
-	cmd := exec.Command("go", "build", "-tags=crashpoints", "-ldflags=-X github.com/timonier-io/timonier/internal/version.version="+version, "-o", target, "../../cmd/timonier-instance")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	flags, cgo := "-X github.com/timonier-io/timonier/internal/version.version="+version, "0"
+	arguments := []string{"build", "-tags=crashpoints"}
+	if race {
+		flags, cgo = flags+" -linkmode=external -extldflags=-static", "1"
+		arguments = []string{"build", "-race", "-tags=crashpoints,netgo,osusergo"}
+	}
+	cmd := exec.Command("go", append(arguments, "-ldflags="+flags, "-o", target, "../../cmd/timonier-instance")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the instance manager: %w: %s", err, output)
 	}

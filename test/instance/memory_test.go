@@ -15,7 +15,7 @@ import (
 const idle = 30 * time.Second
 
 func TestAnIdleManagerStaysSmall(t *testing.T) {
-	w := cluster(t, 2)
+	w := cluster(t, 2, func(w *world) { w.program = env.lean })
 	time.Sleep(idle)
 	const limit = 25 << 10
 	for _, p := range w.pods {

@@ -53,7 +53,7 @@ func (w *world) start(n int, environment ...string) *pod {
 	if w.wal {
 		p.makeDirectory("wal")
 	}
-	w.check(copyFile(env.program, filepath.Join(p.directory, "program", "timonier-instance")))
+	w.check(copyFile(w.program, filepath.Join(p.directory, "program", "timonier-instance")))
 	w.check(os.Chown(filepath.Join(p.directory, "program", "timonier-instance"), podUID, 10001))
 	p.run(environment...)
 	return p
@@ -240,6 +240,17 @@ func copyFile(from, to string) (err error) {
 	}
 	_, err = io.Copy(target, source)
 	return errors.Join(err, target.Close())
+}
+
+// tellRaces fails the test where the race detector has found something in the manager.
+func (p *pod) tellRaces() {
+	content, err := os.ReadFile(p.logFile())
+	if err != nil {
+		return // it never ran
+	}
+	if _, report, found := strings.Cut(string(content), "WARNING: DATA RACE"); found {
+		p.w.t.Errorf("a data race in %s:%s", p.name, report[:min(len(report), 4000)])
+	}
 }
 
 // tellStory shows what the instances logged, without PostgreSQL's own lines.

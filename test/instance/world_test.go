@@ -51,6 +51,7 @@ type world struct {
 	parameters map[string]string
 	hba        []string
 	asked      func(*instanceapi.Availability)
+	program    string // that instances run
 }
 
 func newWorld(t *testing.T, instances int) *world {
@@ -59,7 +60,7 @@ func newWorld(t *testing.T, instances int) *world {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	t.Cleanup(cancel)
 	w := &world{
-		t: t, ctx: ctx, number: int(worlds.Add(1)), namespace: "t" + strings.ToLower(rand.Text()[:8]), major: "17", pods: map[int]*pod{}, instances: instances,
+		t: t, ctx: ctx, number: int(worlds.Add(1)), namespace: "t" + strings.ToLower(rand.Text()[:8]), major: "17", pods: map[int]*pod{}, instances: instances, program: env.program,
 	}
 	w.directory = filepath.Join(env.directory, w.namespace)
 	w.check(os.MkdirAll(w.directory, 0o755))
@@ -76,6 +77,7 @@ func newWorld(t *testing.T, instances int) *world {
 		for _, pod := range w.pods {
 			pod.kill()
 			pod.disconnectNetwork()
+			pod.tellRaces()
 		}
 		if t.Failed() || *story {
 			w.tellStory()
@@ -90,7 +92,7 @@ var worlds atomic.Int32
 // alone are the tests that others would disturb, or that would disturb others.
 var alone = []string{
 	"TestTheDatabaseServesWhileTheAPIServerIsFrozen", "TestAnAsynchronousLeaderGoesOnWithoutTheAPIServerWhileAllMembersFollow",
-	"TestAnIdleClusterWritesOncePerInterval", "TestAnIdleManagerStaysSmall",
+	"TestAnIdleClusterWritesOncePerInterval", "TestAnIdleManagerStaysSmall", "TestALeaderThatIsDeletedRefusesConnectionsUntilItsSuccessorIsOpen",
 }
 
 // parallel lets a test run beside others, once however many worlds it makes.
