@@ -69,7 +69,7 @@ func (m *Manager) moveDoorMeanwhile(ctx context.Context, record election.Record)
 	}
 	silent := m.apiFailed.After(m.apiAnswered)
 	switch {
-	case silent && !(p.open && p.door):
+	case silent && !p.serves():
 		_, err = m.openDoor(ctx)
 	case !silent && record.Holder == m.options.Instance && (p.open || p.door):
 		_, err = m.closeDoor(ctx)

@@ -46,7 +46,7 @@ func (m *Manager) publishHeartbeat() {
 	if o := p.observation; o != nil {
 		beat.CheckpointTimeline = o.ControlTimeline
 		beat.Eligible = o.InRecovery && o.Streaming
-		beat.Shut = !(p.open && p.door)
+		beat.Shut = !p.serves()
 	}
 	if vote, votes := m.vote(); votes {
 		beat.Vote = &vote

@@ -103,9 +103,12 @@ func (p *process) reconnects() bool {
 
 func (p *process) stopping() bool { return p.postmaster != nil && p.postmaster.Asked() != 0 }
 
+// serves tells that clients are let in: that is in force, and goes on.
+func (p *process) serves() bool { return p.open && p.door }
+
 // inTransition tells that something is under way of which no event tells.
 func (p *process) inTransition() bool {
-	return p.running() && (p.observation == nil || !p.open || !p.door || p.promoting || p.stopping())
+	return p.running() && (p.observation == nil || !p.serves() || p.promoting || p.stopping())
 }
 
 // start starts the server on PGDATA, whose files the caller has written.

@@ -26,7 +26,7 @@ func (m *Manager) publish() {
 	}
 	status.State, status.WaitReason, status.Message = m.state()
 	o := m.process.observation
-	serving := o != nil && m.process.open && m.process.door && !m.process.stopping() && m.step.Verb != stoppingVerb
+	serving := o != nil && m.process.serves() && !m.process.stopping() && m.step.Verb != stoppingVerb
 	status.Ready = serving
 	status.Leader = serving && m.process.primary && !o.InRecovery && m.leading.record != nil
 	m.published.Store(&status)
