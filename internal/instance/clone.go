@@ -172,5 +172,5 @@ func (m *Manager) placeCloned(identity volumes.Identity) error {
 		return err
 	}
 	identity.CloneComplete = false
-	return m.saveIdentity(identity)
+	return m.options.Volumes.SaveIdentity(identity)
 }

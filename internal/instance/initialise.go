@@ -93,17 +93,19 @@ func (m *Manager) exchangeMark(ctx context.Context, record election.Record) erro
 // finish puts a complete pgdata.new into its place, after a crash.
 func (m *Manager) finish() error {
 	m.log.Info("finishing what was interrupted", "why", m.step.Message)
+	m.awaitSaved()
+	m.inspected = false
 	if m.contents.Identity.CloneComplete {
 		return m.placeCloned(m.contents.Identity)
 	}
 	return m.placeInitialised(m.lease.record)
 }
 
-// placeInitialised gives the new system its identity, and only then its place.
+// placeInitialised gives the new system its identity, and only then its place. Like all that a job calls, it touches nothing of the loop's but the volumes.
 func (m *Manager) placeInitialised(record election.Record) error {
 	identity := volumes.Identity{Instance: m.options.Instance, System: record.System, Incarnation: record.HolderIncarnation}
 	identity.See(record)
-	if err := m.saveIdentity(identity); err != nil {
+	if err := m.options.Volumes.SaveIdentity(identity); err != nil {
 		return err
 	}
 	m.options.Step("place: identity written")
@@ -115,7 +117,6 @@ func (m *Manager) place() error {
 		return err
 	}
 	m.options.Step("place: renamed")
-	m.inspected = false
 	return nil
 }
 

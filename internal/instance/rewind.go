@@ -35,6 +35,8 @@ func (m *Manager) rewind() error {
 	if err := m.saveIdentity(*identity); err != nil {
 		return err
 	}
+	rewound := *identity // the loop tells others of its own meanwhile
+	rewound.Rewinding, rewound.Rewound = false, record.Term
 	m.log.Warn("rewinding to where this copy left the leader's line", "leader", record.Holder, "timeline", m.contents.Control.Timeline(), "position", m.reaches().String())
 	m.begin(rewindJob, instanceapi.StateRewinding, "taking back what the leader has not", func(ctx context.Context) error {
 		connection := append(m.leaderConnection(record.Address, rewindName), postgres.ConnParameter{Key: "dbname", Value: "postgres"})
@@ -49,8 +51,7 @@ func (m *Manager) rewind() error {
 		if _, err := os.Stat(filepath.Join(m.options.Volumes.PGData(), "backup_label")); err != nil {
 			return fmt.Errorf("rewinding: pg_rewind found nothing to take back, although this copy has diverged: %w", err)
 		}
-		identity.Rewinding, identity.Rewound = false, record.Term
-		return m.options.Volumes.SaveIdentity(*identity)
+		return m.options.Volumes.SaveIdentity(rewound)
 	})
 	m.job.failed = func(err error) { m.cloneAgain(err.Error()) }
 	return nil
