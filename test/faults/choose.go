@@ -12,7 +12,7 @@ func Choose(choice *rand.Rand, singles []Fault) Fault {
 	switch {
 	case draw < 5:
 		return one
-	case draw < 7 && one.Needs == "": // what is asked of the operator waits for it
+	case draw < 7 && one.Needs == "" && one.Name != "operator-stopped": // what is asked of the operator waits for it
 		return WithoutOperator(one)
 	}
 	others := slices.DeleteFunc(slices.Clone(singles), func(other Fault) bool { return !compatible(one, other) })
@@ -35,7 +35,11 @@ func compatible(one, other Fault) bool {
 		case b.Name:
 			return false
 		case "api-frozen":
-			if slices.Contains([]string{"switchover", "delete-pod", "force-delete-pod", "volume-stalled", "standby-wiped"}, b.Name) {
+			if slices.Contains([]string{"switchover", "delete-pod", "force-delete-pod", "volume-stalled", "standby-wiped", "operator-stopped"}, b.Name) {
+				return false
+			}
+		case "operator-stopped":
+			if b.Needs != "" {
 				return false
 			}
 		case "connections-exhausted":

@@ -24,7 +24,8 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 		t.Error("another seed chose the same")
 	}
 	for _, impossible := range []string{"no-operator+switchover", "node-stopped+sigkill-pid1", "api-frozen+switchover", "delete-pod+api-frozen",
-		"connections-exhausted+frozen", "standby-killed+standby-wiped", "frozen+frozen"} {
+		"connections-exhausted+frozen", "standby-killed+standby-wiped", "frozen+frozen", "operator-stopped+switchover",
+		"no-operator+operator-stopped"} {
 		if slices.Contains(chosen, impossible) {
 			t.Errorf("%s was chosen", impossible)
 		}

@@ -68,8 +68,12 @@ func WithoutOperator(f Fault) Fault {
 	f.Name, f.Title = "no-operator+"+f.Name, f.Title+", the operator being down"
 	f.How, f.Healed = "The operator's Deployment is scaled to none. "+f.How, f.Healed+" The operator is started again."
 	f.Inject = func(ctx context.Context, t *Target) error {
-		t.OnHeal(func(ctx context.Context) error { return t.scaleOperator(ctx, 1) })
-		return errors.Join(t.scaleOperator(ctx, 0), inner(ctx, t))
+		return errors.Join(stopOperator(ctx, t), inner(ctx, t))
 	}
 	return f
+}
+
+func stopOperator(ctx context.Context, t *Target) error {
+	t.OnHeal(func(ctx context.Context) error { return t.scaleOperator(ctx, 1) })
+	return t.scaleOperator(ctx, 0)
 }

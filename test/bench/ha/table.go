@@ -31,6 +31,7 @@ func rows() []row {
 		{"frozen", "every process of the primary frozen", notMeasured, "30.6 s", "4 s · 6 s"},
 		{"volume-stalled", "primary's volume stalls", "hours reported", notMeasured, "10 s · 15 s"},
 		{"api-frozen", "API server frozen 60 s", "–", "51.9 s", "0 s"},
+		{"operator-stopped", "operator down 60 s", notMeasured, notMeasured, "0 s"},
 		{"no-operator+sigkill-pid1", "SIGKILL of PID 1, the operator being down", "no failover", "no difference", "no difference"},
 	}
 }
