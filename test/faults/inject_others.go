@@ -22,9 +22,6 @@ func freezeAPI(ctx context.Context, t *Target) error {
 // mostConnections is more than any cluster under test allows.
 const mostConnections = 1000
 
-// mostAstray is how many of them may come to nothing before the way in counts as broken.
-const mostAstray = 5
-
 // exhaustConnections opens connections until the primary says that there are too many.
 func exhaustConnections(ctx context.Context, t *Target) error {
 	var open []*pgx.Conn
@@ -36,7 +33,6 @@ func exhaustConnections(ctx context.Context, t *Target) error {
 		}
 		return nil
 	})
-	astray := 0
 	for range mostConnections {
 		within, cancel := context.WithTimeout(ctx, answerWithin)
 		conn, err := pgx.ConnectConfig(within, t.Entry)
@@ -47,10 +43,6 @@ func exhaustConnections(ctx context.Context, t *Target) error {
 			open = append(open, conn)
 		case errors.As(err, &refused) && refused.Code == "53300":
 			return nil
-		case astray < mostAstray:
-			// A node's connection tracking leads a source port that was used just before a fault to where that connection went. It is one of
-			// thousands, and no reason to leave the others.
-			astray++
 		default:
 			return fmt.Errorf("connection %d: %w", len(open)+1, err)
 		}
