@@ -13,13 +13,13 @@ hack/step.sh "loading images into every node" .local/bin/localcluster load .loca
 REGISTRY="" hack/deploy.sh
 case ${1:-} in
 test)
-	# A line for each fault as it ends; what else they say is kept, and shown when one fails.
+	# A line for each fault as it ends; what else they say is kept, and shown when one fails: last what that one said.
 	set +e
 	go test -v -tags faults -count 1 -timeout "${FAULTS_TIMEOUT:-30m}" ${FAULTS_RUN:+-run "$FAULTS_RUN"} ./test/faults \
 		-args -steady "${STEADY:-10s}" 2>&1 |
 		tee .local/faults.log | grep --line-buffered -E '^ *--- |^(ok|FAIL|panic:)|→'
 	code=${PIPESTATUS[0]}
-	[ "$code" -eq 0 ] || { cat .local/faults.log && hack/diagnose.sh; }
+	[ "$code" -eq 0 ] || { cat .local/faults.log && hack/diagnose.sh && hack/failures.sh .local/faults.log; }
 	exit "$code"
 	;;
 soak)

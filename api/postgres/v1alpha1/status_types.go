@@ -24,7 +24,7 @@ type PostgresClusterStatus struct {
 
 	// Summary holds words for columns of `kubectl get`.
 	// +optional
-	Summary Summary `json:"summary,omitempty"`
+	Summary Summary `json:"summary,omitzero"`
 
 	// Primary is the name of the instance that leads.
 	// +optional
@@ -65,7 +65,7 @@ type PostgresClusterStatus struct {
 
 	// LoadBalancers are the addresses under which clients outside reach the Services.
 	// +optional
-	LoadBalancers LoadBalancers `json:"loadBalancers,omitempty"`
+	LoadBalancers LoadBalancers `json:"loadBalancers,omitzero"`
 }
 
 // Summary holds words for columns of `kubectl get`.
