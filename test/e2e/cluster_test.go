@@ -147,6 +147,30 @@ func (c *cluster) isReady() error {
 	if found.Status.Summary.Instances != wanted {
 		return fmt.Errorf("%s instances are ready", found.Status.Summary.Instances)
 	}
+	return c.tellsOfItsPods(found)
+}
+
+// tellsOfItsPods tells why the status is not about the pods that are there: a moment after one was deleted, the operator has not
+// yet said anything of it.
+func (c *cluster) tellsOfItsPods(found *v1alpha1.PostgresCluster) error {
+	pods, err := c.listInstancePods(c.t.Context())
+	if err != nil {
+		return err
+	}
+	if len(pods) != int(*found.Spec.Instances) {
+		return fmt.Errorf("there are %d pods", len(pods))
+	}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.DeletionTimestamp != nil {
+			return fmt.Errorf("pod %s ends", pod.Name)
+		}
+		if !slices.ContainsFunc(found.Status.Instances, func(instance v1alpha1.InstanceStatus) bool {
+			return instance.Name == pod.Name && instance.CreatedAt.Equal(&pod.CreationTimestamp)
+		}) {
+			return fmt.Errorf("the status does not tell of pod %s of %s", pod.Name, pod.CreationTimestamp.Format(time.TimeOnly))
+		}
+	}
 	return nil
 }
 

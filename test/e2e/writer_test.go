@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,14 +36,24 @@ type writer struct {
 // outage is the time from the first write that failed to the next one that was acknowledged.
 type outage struct {
 	from, to time.Time
-	err      error
+	// errs tell what the client was told, each once in a row, and when.
+	errs []string
+}
+
+func (o *outage) add(err error) {
+	text := err.Error()
+	if last := len(o.errs) - 1; last >= 0 && strings.HasSuffix(o.errs[last], text) {
+		return
+	}
+	o.errs = append(o.errs, fmt.Sprintf("+%d ms %s", time.Since(o.from).Milliseconds(), text))
 }
 
 func (o outage) String() string {
-	if o.to.IsZero() {
-		return fmt.Sprintf("at %s, not over: %v", o.from.Format(time.TimeOnly), o.err)
+	lasted := "not over"
+	if !o.to.IsZero() {
+		lasted = "for " + o.to.Sub(o.from).Round(time.Millisecond).String()
 	}
-	return fmt.Sprintf("at %s for %s: %v", o.from.Format(time.TimeOnly), o.to.Sub(o.from).Round(time.Millisecond), o.err)
+	return fmt.Sprintf("at %s, %s: %s", o.from.Format(time.TimeOnly), lasted, strings.Join(o.errs, "; "))
 }
 
 // underLoad starts a writer, and watches that there are never two writable primaries.
@@ -122,8 +133,11 @@ func (w *writer) record(err error) {
 	interrupted := last >= 0 && w.outages[last].to.IsZero()
 	switch {
 	case err != nil && !interrupted:
-		w.outages = append(w.outages, outage{from: time.Now(), err: err})
-	case err == nil && interrupted:
+		w.outages = append(w.outages, outage{from: time.Now()})
+		w.outages[last+1].add(err)
+	case err != nil:
+		w.outages[last].add(err)
+	case interrupted:
 		w.outages[last].to = time.Now()
 	}
 }
