@@ -33,6 +33,8 @@ func (m *Manager) publishHeartbeat() {
 		Instance: m.options.Instance, Incarnation: identity.Incarnation,
 		Leads: holds && p.primary && p.observation != nil,
 		Down:  record.Holder == m.options.Instance && !p.running() && !restarting && m.handing == nil && m.job == nil,
+
+		Replacing: m.replacing,
 	}
 	if m.step.Verb == stoppingVerb {
 		beat.Leads, beat.Down = false, record.Holder == m.options.Instance // nobody has to wait for what still runs of the server

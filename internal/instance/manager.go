@@ -90,6 +90,7 @@ type Manager struct {
 	ending          bool      // PID 1 was asked to end
 	waitsUntil      time.Time // until when it waits for somebody to hand over to
 	handedOnce      bool      // it has begun to hand over before its end
+	replacing       bool      // another build of this program is about to take its place
 	forced          time.Time // when a forced promotion was asked for
 	doubt           doubt
 	reach           reach

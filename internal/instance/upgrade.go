@@ -75,8 +75,12 @@ func (m *Manager) Replace(ctx context.Context, program io.Reader, hash string) (
 		return reply, nil, fmt.Errorf("putting the new program into its place: %w", err)
 	}
 	return instanceapi.BinaryReply{Hash: received}, func() {
-		time.Sleep(50 * time.Millisecond) // the answer goes out
-		if err := m.do(context.Background(), m.execute); err != nil {
+		err := m.do(context.Background(), m.announceReplacement)
+		time.Sleep(50 * time.Millisecond) // the answer goes out, and what the others are told
+		if err == nil {
+			err = m.do(context.Background(), m.execute)
+		}
+		if err != nil {
 			m.log.Error("the new program was not executed; this one goes on", "error", err.Error())
 		}
 	}, nil
@@ -109,8 +113,16 @@ func receive(file string, program io.Reader) (hash string, err error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
+// announceReplacement tells the others that this program's connections are about to end, so that they miss nobody: where the node is busy, the next
+// program takes longer to listen than they would wait.
+func (m *Manager) announceReplacement() error {
+	m.replacing = true // told at the end of this turn
+	return nil
+}
+
 // execute replaces the running program. It returns only where that failed.
 func (m *Manager) execute() error {
+	defer func() { m.replacing = false }()
 	if err := m.mayReplace(); err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type Heartbeat struct {
 	Term     int64  `json:"term,omitempty"`
 	// HandsOver names the instance that this leader is about to pass the Lease to.
 	HandsOver string `json:"handsOver,omitempty"`
+	// Replacing: another build takes this program's place now, so that its connections end and can be made again a moment later.
+	Replacing bool `json:"replacing,omitempty"`
 	// Vote that it has cast, nil for none.
 	Vote *Vote `json:"vote,omitempty"`
 	// Asks the members to follow for another lease duration: a leader in asynchronous mode that cannot renew its lease. Grants repeats what was asked

@@ -22,8 +22,12 @@ func freezeAPI(ctx context.Context, t *Target) error {
 // mostConnections is more than any cluster under test allows.
 const mostConnections = 1000
 
-// exhaustConnections opens connections until the primary says that there are too many.
+// exhaustConnections opens connections until the primary says that there are too many. They go to its pod: the way in by a
+// node translates addresses, and leads a connection astray that has the source port of one whose server vanished in the last two
+// minutes, as faults before this one have it.
 func exhaustConnections(ctx context.Context, t *Target) error {
+	primary := t.Entry.Copy()
+	primary.Host, primary.Port = t.Pods[t.Primary].Status.PodIP, naming.PortPostgres
 	var open []*pgx.Conn
 	t.OnHeal(func(ctx context.Context) error {
 		for _, conn := range open {
@@ -35,7 +39,7 @@ func exhaustConnections(ctx context.Context, t *Target) error {
 	})
 	for range mostConnections {
 		within, cancel := context.WithTimeout(ctx, answerWithin)
-		conn, err := pgx.ConnectConfig(within, t.Entry)
+		conn, err := pgx.ConnectConfig(within, primary)
 		cancel()
 		var refused *pgconn.PgError
 		switch {

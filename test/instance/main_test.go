@@ -26,7 +26,7 @@ var env struct {
 	lock      *os.File
 	rootfs    string
 	program   string // built with crash points, and with the race detector
-	program2  string // another version, without the race detector: with it, the others miss a leader before it is through with its start
+	program2  string // another version of it
 	lean      string // without it, for it takes memory
 	api       *apiServer
 }
@@ -69,7 +69,7 @@ func run(m *testing.M) (code int, err error) {
 	for program, built := range map[*string]struct {
 		version string
 		race    bool
-	}{&env.program: {"1.0.0-test", true}, &env.program2: {"1.0.1-test", false}, &env.lean: {"1.0.0-lean", false}} {
+	}{&env.program: {"1.0.0-test", true}, &env.program2: {"1.0.1-test", true}, &env.lean: {"1.0.0-lean", false}} {
 		if *program, err = build(built.version, built.race); err != nil {
 			return 1, err
 		}

@@ -20,6 +20,8 @@ const (
 	connectPatience = time.Second
 	// silencePatience is when a connection that says nothing is given up for a new one: a pod that was made again has another address.
 	silencePatience = 4 * time.Second
+	// replacementPatience is how long a program may take to listen that takes the place of one which said so.
+	replacementPatience = 2 * time.Second
 	// longestBeat bounds one line, in bytes.
 	longestBeat = 64 << 10
 )
@@ -159,7 +161,8 @@ func (h *Heartbeats) note(name string, beat instanceapi.Heartbeat) {
 func (h *Heartbeats) broken(name string) {
 	h.mu.Lock()
 	beat, known := h.beats[name]
-	changed := known && !beat.Broken
+	replaced := beat.Replacing && h.options.Now().Sub(beat.At) < replacementPatience
+	changed := known && !beat.Broken && !replaced
 	if changed {
 		beat.Broken = true
 		h.beats[name] = beat
