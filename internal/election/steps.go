@@ -96,6 +96,9 @@ type Member struct {
 	Empty, Broken, Irreparable bool
 	// ShutDown: pg_control says that it was shut down in an orderly way, whatever of it still runs, and Position is the end of that.
 	ShutDown bool
+	// Crashed: in this term it led, and its server did not end in an orderly way but with the machine or the container. What it had flushed
+	// may be lost where a disk lied.
+	Crashed bool
 	// Attached: a walreceiver runs, or could connect, to whom, and in which term that was decided.
 	Attached     bool
 	AttachedTo   string
@@ -129,8 +132,11 @@ type Member struct {
 
 	// Suspects that the leader is gone.
 	Suspects bool
-	// Votes of others that were heard.
-	Votes []Vote
+	// Votes of others that were heard. Reached are the incarnations of those that are heard now, whether or not they vote. Listens: this program has just
+	// started, and may not have heard everybody yet.
+	Votes   []Vote
+	Reached []string
+	Listens bool
 	// Wanted quorum, of those that stream now.
 	Wanted Quorum
 	// CutOff: for a lease duration the API server has not answered, nor are enough members heard.
@@ -184,6 +190,7 @@ var memberRules = []memberRule{
 	{"asynchronous_leader_stops_when_its_lease_ends", asynchronousLeaderStopsWhenItsLeaseEnds},
 	{"leader_that_is_cut_off_stops", leaderThatIsCutOffStops},
 	{"leader_renews", leaderRenews},
+	{"leader_that_crashed_is_compared", leaderThatCrashedIsCompared},
 	{"holder_promotes_to_the_leases_timeline", holderPromotesToTheLeasesTimeline},
 	{"told_implies_published", toldImpliesPublished},
 	{"door_opens_behind_the_barrier", doorOpensBehindTheBarrier},

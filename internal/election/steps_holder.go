@@ -1,6 +1,10 @@
 package election
 
-import "github.com/timonier-io/timonier/internal/postgres"
+import (
+	"slices"
+
+	"github.com/timonier-io/timonier/internal/postgres"
+)
 
 // Steps of the member that holds the Lease: from winning it to leaving.
 
@@ -78,6 +82,38 @@ func (m Member) renewed() Record {
 		renewed.Position = m.Position.At.String()
 	}
 	return renewed
+}
+
+// leaderThatCrashedIsCompared with every member that it reaches, before it writes anything: a disk that lied has lost what it said to have flushed. It
+// releases the Lease, and recovers as a standby; whoever is ahead then leads. One that reaches nobody starts in place.
+func leaderThatCrashedIsCompared(m Member) *Step {
+	switch {
+	case !m.leads() || !m.Crashed || m.Running != NotRunning || m.APISilent || m.Lease.Quorum.Mode != ModeQuorum || m.Lease.Quorum.alone():
+		return nil
+	case len(m.reachedMembers()) > 0:
+		return &Step{Verb: WriteLease, Record: m.released(""), Message: "it crashed as the leader: the members are compared before one leads"}
+	case m.Listens:
+		return &Step{Verb: Rest, Message: "it crashed as the leader, and listens for members that may have more than its disk has kept"}
+	}
+	return nil
+}
+
+// reachedMembers are the incarnations of the other members that are heard now.
+func (m Member) reachedMembers() []string {
+	return slices.DeleteFunc(slices.Clone(m.Reached), func(incarnation string) bool {
+		return m.Lease.Quorum.Members[incarnation] == "" || incarnation == m.Incarnation
+	})
+}
+
+// waitsForOthers tells that this member crashed as the leader, and that one which it reaches has not said yet how far its copy goes.
+func (m Member) waitsForOthers() bool {
+	if !m.Crashed || m.Lease.HolderIncarnation != m.Incarnation || m.TakeBack {
+		return false
+	}
+	votes := valid(m.Lease, m.Votes)
+	return slices.ContainsFunc(m.reachedMembers(), func(incarnation string) bool {
+		return !slices.ContainsFunc(votes, func(vote Vote) bool { return vote.Incarnation == incarnation })
+	})
 }
 
 func holderPromotesToTheLeasesTimeline(m Member) *Step {

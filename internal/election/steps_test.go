@@ -41,6 +41,21 @@ func namedNext() Member {
 	return m
 }
 
+// crashed is the leader once its machine has come up again, with another member within reach.
+func crashed() Member {
+	m := leading()
+	m.Running, m.Open, m.Crashed, m.Reached = NotRunning, false, true, []string{"b1"}
+	return m
+}
+
+// compared is it once it has released the Lease, recovered and promised; b is a record ahead.
+func compared() Member {
+	m := crashed()
+	m.Lease.Holder, m.Running, m.Promise = "", RunningAsStandby, 7
+	m.Votes = []Vote{{Instance: "b", Incarnation: "b1", Revision: 7, Position: Position{2, 101}}}
+	return m
+}
+
 // expired is a standby that has promised, after the lease of an asynchronous leader.
 func expired() Member {
 	m := streaming()
@@ -96,6 +111,18 @@ func TestNextStep(t *testing.T) {
 		"others leave it the Lease for a while":                      {namedNext, func(m *Member) { m.Self, m.Incarnation = "c", "c1" }, Rest, "nothing_to_do"},
 		"others elect where the named one is silent":                 {namedNext, func(m *Member) { m.Self, m.Incarnation, m.Suspects = "c", "c1", true }, MakePromise, "suspicion_reads_detaches_and_promises"},
 		"others elect at once where nobody is named":                 {namedNext, func(m *Member) { m.Lease.Handover = "" }, MakePromise, "suspicion_reads_detaches_and_promises"},
+
+		"a leader that crashed is compared with who is there":      {crashed, func(*Member) {}, WriteLease, "leader_that_crashed_is_compared"},
+		"it listens for members first":                             {crashed, func(m *Member) { m.Reached, m.Listens = nil, true }, Rest, "leader_that_crashed_is_compared"},
+		"where nobody is there it starts in place":                 {crashed, func(m *Member) { m.Reached = nil }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"an empty copy in a member's place is nobody":              {crashed, func(m *Member) { m.Reached = []string{"b2", ""} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"and where the API is silent":                              {crashed, func(m *Member) { m.APISilent = true }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"and in asynchronous mode":                                 {crashed, func(m *Member) { m.Lease.Quorum.Mode = ModeAsynchronous }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"one that was stopped in an orderly way is not":            {crashed, func(m *Member) { m.Crashed = false }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"it does not take the Lease back from who is ahead":        {compared, func(m *Member) { m.TakeBack = true }, ReadLease, "voter_stays_detached"},
+		"it takes it back from who is not":                         {compared, func(m *Member) { m.TakeBack, m.Votes[0].Position.At = true, 100 }, WriteLease, "last_holder_may_take_it_back"},
+		"it does not take it, by its own vote, before others vote": {compared, func(m *Member) { m.Lease.Quorum.Required, m.Votes = 3, nil }, ReadLease, "voter_stays_detached"},
+		"it takes it with a vote that is not ahead":                {compared, func(m *Member) { m.Votes[0].Position.At = 100 }, WriteLease, "voter_stays_detached"},
 
 		"who follows lets clients in":               {streaming, func(m *Member) { m.Open = false }, OpenDoor, "others_follow"},
 		"not while its leader stops in its favour":  {streaming, func(m *Member) { m.Open, m.KeepOut = false, true }, Rest, "nothing_to_do"},

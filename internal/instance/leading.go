@@ -30,7 +30,9 @@ func (m *Manager) wrote(record election.Record) {
 		m.leading = leading{}
 		return
 	}
-	m.leading.record, m.leading.renewedAt = &record, time.Now()
+	if m.leading.record, m.leading.renewedAt = &record, time.Now(); m.process.running() {
+		m.crashed = false
+	}
 	m.process.renewed = m.process.primary
 }
 

@@ -58,6 +58,9 @@ func (m *Manager) observeVolumes(ctx context.Context) error {
 		return err
 	}
 	m.contents, m.inspected = contents, true
+	if m.endedAt.IsZero() { // no server of this program ran yet
+		m.crashed = contents.HasPGData && !contents.Control.CleanlyShutDown()
+	}
 	m.highest = max(m.highest, contents.Identity.Revision, contents.Identity.Promise) // what was promised was read
 	if !m.lease.edited && m.lease.exists {
 		m.see(m.lease.record)

@@ -129,6 +129,7 @@ func (w *World) freeze(nd *node) {
 
 func (w *World) crash(nd *node) {
 	w.stop(nd)
+	crashed := nd.data != nil && !nd.data.ShutDown
 	if nd.data != nil {
 		nd.data.LosePower()
 	}
@@ -136,6 +137,7 @@ func (w *World) crash(nd *node) {
 		nd.promise = 0
 	}
 	nd.up, nd.stalled, nd.frozenUntil, nd.clone, nd.memory = false, false, 0, nil, forgetful()
+	nd.crashed = crashed
 }
 
 // ask the leader to leave, or to hand over.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -62,6 +63,10 @@ func (w *World) deliver() {
 		said.sender.reply(said.flushed)
 		return
 	}
+	// An instance speaks for one copy at a time: what the one before it had said is void, be it ahead.
+	maps.DeleteFunc(said.to.votes, func(incarnation string, vote election.Vote) bool {
+		return vote.Instance == said.from.name && incarnation != said.incarnation
+	})
 	if said.vote != nil {
 		said.to.votes[said.vote.Incarnation] = *said.vote
 	}

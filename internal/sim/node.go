@@ -48,6 +48,8 @@ type memory struct {
 	// seenAt and renewedAt: when it first read the revision, and when it sent the last renewal that succeeded.
 	seenAt, renewedAt int
 
+	// crashed: the server of the program before this one ended with it, and none has led here since.
+	crashed     bool
 	follows     string
 	followsTerm int64
 	suspect     bool
@@ -77,6 +79,12 @@ func (w *World) member(nd *node) election.Member {
 		ToldTerm: nd.toldTerm, AttachedTo: nd.follows, AttachedTerm: nd.followsTerm, Attached: nd.follows != "", APISilent: nd.silent, HandOver: nd.handOver, Holds: nd.holds, MaxLag: maxLag, Force: nd.force,
 		CutOff: nd.apiCut && nd.silent && w.now%7 == 0, Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
 		Position: nd.position(), Flushed: map[string]postgres.LSN{}, Wanted: nd.lease.Quorum, Empty: nd.data == nil, Broken: nd.broken, Irreparable: nd.irreparable,
+	}
+	m.Crashed = nd.crashed && nd.lease.HolderIncarnation == nd.incarnation
+	for _, other := range w.nodes {
+		if w.reached(nd, other.name) != nil {
+			m.Reached = append(m.Reached, other.incarnation)
+		}
 	}
 	for _, vote := range nd.votes {
 		m.Votes = append(m.Votes, vote)
@@ -243,6 +251,7 @@ func (w *World) doInServer(nd *node, verb election.Verb) {
 			return
 		}
 		nd.server.EndRecovery(taken)
+		nd.crashed = false
 		nd.opensAt = len(nd.data.WAL)
 	case election.Checkpoint:
 		nd.server.Checkpoint()
@@ -279,6 +288,7 @@ func (w *World) start(nd *node, standby bool) {
 		w.configure(nd, nd.lease.Quorum, nd.lease.Term)
 	}
 	nd.server = Start(nd.data, w.writers)
+	nd.crashed = nd.crashed && standby
 	nd.effective, nd.since, nd.opensAt, nd.wanted = false, nil, len(nd.data.WAL), election.Quorum{}
 }
 

@@ -80,10 +80,14 @@ func TestInstancesAreAddedAndRemovedWhileApplicationsWrite(t *testing.T) {
 		t.Errorf("%d volumes are kept, of 5", n)
 	}
 	// Nothing holds WAL back for an instance that is gone.
-	slots := c.mustSuperuser(c.primary(), "postgres", "SELECT string_agg(slot_name, ',' ORDER BY slot_name) FROM pg_replication_slots")
-	if want := naming.Slot(c.standbys()[0]) + "," + naming.Slot(c.standbys()[1]); slots != want {
-		t.Errorf("the slots are %s, not %s", slots, want)
-	}
+	want := naming.Slot(c.standbys()[0]) + "," + naming.Slot(c.standbys()[1])
+	eventually(t, saidWithin, "there are the slots "+want, func() error {
+		slots, err := c.superuser(c.primary(), "postgres", "SELECT string_agg(slot_name, ',' ORDER BY slot_name) FROM pg_replication_slots")
+		if err == nil && slots != want {
+			err = fmt.Errorf("there are %s", slots)
+		}
+		return err
+	})
 
 	c.edit(instances(1))
 	c.waitReady()

@@ -147,7 +147,25 @@ func (c *cluster) isReady() error {
 	if found.Status.Summary.Instances != wanted {
 		return fmt.Errorf("%s instances are ready", found.Status.Summary.Instances)
 	}
-	return c.tellsOfItsPods(found)
+	return errors.Join(c.tellsOfItsPods(found), c.tellsOfItsLease(found))
+}
+
+// tellsOfItsLease tells why the status is not about who leads now: a moment after that has changed, or was given up, the operator has not seen it.
+func (c *cluster) tellsOfItsLease(found *v1alpha1.PostgresCluster) error {
+	lease := &coordinationv1.Lease{}
+	if err := c.find(naming.Lease(c.name), lease); err != nil {
+		return err
+	}
+	switch {
+	case lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "":
+		return errors.New("nobody holds the Lease")
+	case lease.Spec.LeaseTransitions == nil || found.Status.Availability == nil:
+		return errors.New("there is no term yet")
+	case found.Status.Primary != *lease.Spec.HolderIdentity, found.Status.Availability.Term != int64(*lease.Spec.LeaseTransitions):
+		return fmt.Errorf("the status tells of %s in term %d, the Lease of %s in term %d",
+			found.Status.Primary, found.Status.Availability.Term, *lease.Spec.HolderIdentity, *lease.Spec.LeaseTransitions)
+	}
+	return nil
 }
 
 // tellsOfItsPods tells why the status is not about the pods that are there: a moment after one was deleted, the operator has not

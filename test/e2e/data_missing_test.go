@@ -139,11 +139,12 @@ func TestALeaseThatIsDeletedIsWrittenAgainByItsLeader(t *testing.T) {
 	leader, former := c.primary(), c.lease()
 	w := c.underLoad()
 
+	replacing.RLock() // it is the operator that makes the Lease
+	defer replacing.RUnlock()
 	if err := kube.Delete(t.Context(), former); err != nil {
 		t.Fatal(err)
 	}
-	// Its going is an event: nobody waits for the next look, which is half a minute away. Less than that and no less, since
-	// another test may be replacing the operator, which makes the Lease.
+	// Its going is an event: nobody waits for the next look, which is half a minute away.
 	eventually(t, 20*time.Second, "the leader holds a Lease with a higher term", func() error {
 		now := &coordinationv1.Lease{}
 		if err := c.find(former.Name, now); err != nil {

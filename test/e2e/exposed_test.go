@@ -46,7 +46,7 @@ func secondAddress(t *testing.T, first string) string {
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)
 		if len(fields) > 3 && strings.HasPrefix(fields[3], first+"/") {
-			address := []string{"address", "add", second.String() + "/32", "dev", fields[1]}
+			address := []string{"address", "replace", second.String() + "/32", "dev", fields[1]}
 			mustRun(t, "ip", address...)
 			t.Cleanup(func() {
 				address[1] = "delete"

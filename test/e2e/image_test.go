@@ -24,9 +24,9 @@ func loadVariant(t *testing.T, reference, file, content string) {
 }
 
 func TestAnotherImageIsRolledThroughTheClusterStandbysFirst(t *testing.T) {
-	t.Parallel()
 	const variant = "timonier.local/postgres:17-blue"
-	loadVariant(t, variant, "/etc/variant", "blue")
+	loadVariant(t, variant, "/etc/variant", "blue") // while nobody else measures how long something is away
+	t.Parallel()
 	c := newSpace(t).create("rolled")
 	c.waitReady()
 	primary, before, digests := c.primary(), c.processes(), c.digests()

@@ -36,6 +36,8 @@ func TestOperationsAreDoneWhileApplicationsWrite(t *testing.T) {
 	c.waitReady()
 	c.mustShow(0, standbys[0]+", in term 2", "from "+first+" to "+standbys[0]+": "+election.CauseHandover, "clients were let in after", "Succeeded")
 
+	w.goesOn() // two interruptions in a row would be one
+
 	c.mustDo("switchover")
 	if now := c.primary(); now == standbys[0] {
 		t.Errorf("%s leads still", now)

@@ -109,6 +109,9 @@ func TestAPostmasterThatIsKilledIsStartedAgainWithoutItsPod(t *testing.T) {
 			return err
 		})
 		c.waitReady()
+		if victim != c.primary() {
+			c.mustStream(victim)
+		}
 		// Not by its server: a former primary may be stopped once more, to be rewound.
 		if after := c.pod(victim); after.UID != pod.UID || restarts(after) != before.restarts {
 			t.Errorf("the container of %s was restarted, where restarting postgres was enough", victim)
@@ -124,7 +127,8 @@ func TestAPostmasterThatIsKilledIsStartedAgainWithoutItsPod(t *testing.T) {
 // instance there whose volume is bound to the node.
 func TestANodeThatStopsAndStartsBringsItsInstancesBack(t *testing.T) {
 	s := newSpace(t)
-	shared, bound := s.create("shared"), s.create("bound", onClass("local"))
+	apart := func(s *spec) { s.Scheduling.AntiAffinity.Type = v1alpha1.AntiAffinityRequired }
+	shared, bound := s.create("shared", apart), s.create("bound", onClass("local"), apart)
 	shared.waitReady()
 	bound.waitReady()
 	node := shared.pod(shared.primary()).Spec.NodeName

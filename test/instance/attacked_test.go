@@ -3,9 +3,11 @@
 package instance
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,5 +83,42 @@ func TestNobodyWhoIsStillAuthenticatingStaysOverAPromotion(t *testing.T) {
 	}
 	if log, err := os.ReadFile(heir.logFile()); err != nil || !strings.Contains(string(log), "has not authenticated yet") {
 		t.Errorf("the log does not tell of it: %v", err)
+	}
+}
+
+// A machine that lost its power, with a disk that had only said that it kept what was flushed, starts with less than its standbys have. All came up at
+// the same time, so nobody was elected meanwhile: the Lease still names it.
+func TestALeaderWhoseDiskLostWhatItHadFlushedLeavesTheLeadToWhoHasIt(t *testing.T) {
+	w := synchronous(t, 3)
+	leader := w.named(w.record().Holder)
+	kept := strings.Fields(leader.must("SELECT pg_walfile_name(lsn) || ' ' || (pg_walfile_name_offset(lsn)).file_offset FROM pg_current_wal_flush_lsn() lsn"))
+	offset, err := strconv.ParseInt(kept[1], 10, 64)
+	w.check(err)
+	leader.must("INSERT INTO notes VALUES ('second')")
+	for _, p := range w.pods {
+		if p != leader {
+			p.reads(notes, "first second")
+			p.kill()
+		}
+	}
+	leader.kill()
+	segment, err := os.OpenFile(filepath.Join(leader.directory, "data", "pgdata", "pg_wal", kept[0]), os.O_RDWR, 0)
+	w.check(err)
+	end, err := segment.Seek(0, io.SeekEnd)
+	w.check(err)
+	_, err = segment.WriteAt(make([]byte, end-offset), offset)
+	w.check(errors.Join(err, segment.Close()))
+	for _, p := range w.pods {
+		p.run()
+	}
+	for _, p := range w.pods {
+		p.configure()
+	}
+	w.eventually("somebody leads who has it all", func() bool { return w.record().Holder != "" && w.record().Holder != leader.name })
+	successor := w.named(w.record().Holder)
+	successor.becomes(instanceapi.StateRunning)
+	successor.must("INSERT INTO notes VALUES ('third')")
+	for _, p := range w.pods {
+		p.reads(notes, "first second third")
 	}
 }

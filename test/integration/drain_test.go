@@ -82,7 +82,7 @@ func TestADrainTakesThePrimaryAndNobodyElseBesideIt(t *testing.T) {
 		seen(t, c, name)
 	}
 	budgetsCount(t)
-	eventually(t, "one may go", func() bool {
+	eventuallyWithin(t, patience, "one may go", func() bool {
 		return exists[policyv1.PodDisruptionBudget](t, c, naming.DisruptionBudget("drain")).Status.DisruptionsAllowed == 1
 	})
 	takesTimeToEnd(t, c, "drain-1")

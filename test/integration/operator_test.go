@@ -119,7 +119,12 @@ func applyFile(t *testing.T, c client.Client, path string) {
 // eventually waits for a state of the world; what says what is missing.
 func eventually(t *testing.T, what string, reached func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	eventuallyWithin(t, 30*time.Second, what, reached)
+}
+
+func eventuallyWithin(t *testing.T, patience time.Duration, what string, reached func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
 	for !reached() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never seen: %s", what)

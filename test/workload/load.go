@@ -85,7 +85,7 @@ func Start(ctx context.Context, config *pgx.ConnConfig, options Options) (*Load,
 }
 
 func (l *Load) prepare(ctx context.Context) error {
-	conn, err := pgx.ConnectConfig(ctx, l.config)
+	conn, err := reach(ctx, l.config)
 	if err != nil {
 		return err
 	}

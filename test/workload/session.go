@@ -31,6 +31,25 @@ func newSession(config *pgx.ConnConfig, options Options, name string) *session {
 	return s
 }
 
+// reach the primary, trying again until the context ends. A connection may go astray that has nothing to do with what is tried: a node leads it to where
+// one of the same source port led whose server has vanished.
+func reach(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	const within, retryEvery = 5 * time.Second, 200 * time.Millisecond
+	for {
+		try, cancel := context.WithTimeout(ctx, within)
+		conn, err := pgx.ConnectConfig(try, config)
+		cancel()
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(retryEvery): // the pace of trying
+		}
+	}
+}
+
 // write does one write and tells what became of it; the error says why it was not acknowledged. After an error, or a
 // warning, the next write has a new connection.
 func (s *session) write(ctx context.Context, work func(context.Context, *pgx.Conn) error) (Outcome, error) {

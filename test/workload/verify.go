@@ -134,8 +134,14 @@ func (l *Load) read(ctx context.Context, keys []int) (contents, error) {
 	s := newSession(l.config, options, "verify")
 	defer s.close()
 	var found contents
+	connecting, cancel := context.WithTimeout(ctx, options.ConnectWithin)
+	defer cancel()
+	var err error
+	if s.conn, err = reach(connecting, s.config); err != nil {
+		return found, err
+	}
 	call := l.now()
-	_, err := s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	_, err = s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		return transact(ctx, conn, func(tx pgx.Tx) (err error) {
 			if found.last, err = readRegisters(ctx, tx, keys); err != nil {
 				return err
