@@ -70,6 +70,8 @@ const (
 	Tell Verb = "Tell"
 	// MakeEffective sees that no process is left that would release a commit by what it was told before.
 	MakeEffective Verb = "MakeEffective"
+	// FindEnd of the WAL on disk, where no server runs.
+	FindEnd Verb = "FindEnd"
 	// Rewind one's own data to where it forked from the holder's; its incarnation stays. Where one was interrupted, it is done again.
 	Rewind Verb = "Rewind"
 )
@@ -96,9 +98,10 @@ type Member struct {
 	Empty, Broken, Irreparable bool
 	// ShutDown: pg_control says that it was shut down in an orderly way, whatever of it still runs, and Position is the end of that.
 	ShutDown bool
-	// Crashed: in this term it led, and its server did not end in an orderly way but with the machine or the container. What it had flushed
-	// may be lost where a disk lied.
-	Crashed bool
+	// Crashed: it led last, and its server did not end in an orderly way but with the machine or the container, and none has led here since. Where a disk lied,
+	// what it had flushed is lost. Ends is where its WAL ends now, before anything is written after that; EndsKnown: or that cannot be found out.
+	Crashed, EndsKnown bool
+	Ends               postgres.LSN
 	// Attached: a walreceiver runs, or could connect, to whom, and in which term that was decided.
 	Attached     bool
 	AttachedTo   string
@@ -132,10 +135,11 @@ type Member struct {
 
 	// Suspects that the leader is gone.
 	Suspects bool
-	// Votes of others that were heard. Reached are the incarnations of those that are heard now, whether or not they vote. Listens: this program has just
-	// started, and may not have heard everybody yet.
-	Votes   []Vote
-	Reached []string
+	// Votes of others that were heard.
+	Votes []Vote
+	// Reaches is how far the copies of others go, by incarnation, as a leader that crashed was told since. Listens: it may not have been told by all yet that
+	// it can hear.
+	Reaches map[string]Position
 	Listens bool
 	// Wanted quorum, of those that stream now.
 	Wanted Quorum
@@ -159,7 +163,7 @@ type Member struct {
 
 // Vote of this member, if it may cast one.
 func (m Member) Vote() (Vote, bool) {
-	voter := m.Running == RunningAsStandby && !m.Attached && m.Replayed && m.Consistent && m.Promise > 0
+	voter := m.Running == RunningAsStandby && !m.Attached && m.Replayed && m.Consistent && m.Promise > 0 && m.outdone() == ""
 	// What was received may have been confirmed, whatever is replayed of it: to say too little loses it, to say too much keeps others waiting.
 	holds := Position{Term: m.Position.Term, At: max(m.Position.At, m.Received)}
 	return Vote{Instance: m.Self, Incarnation: m.Incarnation, Revision: m.Promise, Position: holds}, voter

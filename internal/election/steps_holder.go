@@ -1,6 +1,8 @@
 package election
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -84,36 +86,42 @@ func (m Member) renewed() Record {
 	return renewed
 }
 
-// leaderThatCrashedIsCompared with every member that it reaches, before it writes anything: a disk that lied has lost what it said to have flushed. It
-// releases the Lease, and recovers as a standby; whoever is ahead then leads. One that reaches nobody starts in place.
+// leaderThatCrashedIsCompared with the members that it reaches, before it writes anything: a disk that lied has lost what it said to have flushed, and
+// others may have that. Started in place it would write something else there, and they would take that over. So it releases the Lease, and its vote, which says
+// of what was acknowledged no more than any stranger's, is not cast.
 func leaderThatCrashedIsCompared(m Member) *Step {
-	switch {
-	case !m.leads() || !m.Crashed || m.Running != NotRunning || m.APISilent || m.Lease.Quorum.Mode != ModeQuorum || m.Lease.Quorum.alone():
+	quorum := m.Lease.Quorum
+	if !m.leads() || !m.Crashed || m.Running != NotRunning || quorum.Mode != ModeQuorum || quorum.alone() || m.ControlTimeline != m.Lease.Timeline {
 		return nil
-	case len(m.reachedMembers()) > 0:
-		return &Step{Verb: WriteLease, Record: m.released(""), Message: "it crashed as the leader: the members are compared before one leads"}
+	}
+	ahead := m.outdone()
+	switch {
+	case !m.EndsKnown:
+		return &Step{Verb: FindEnd}
+	case ahead != "" && m.APISilent:
+		return &Step{Verb: Rest, Message: ahead}
+	case ahead != "":
+		return &Step{Verb: WriteLease, Record: m.released(""), Message: ahead}
 	case m.Listens:
-		return &Step{Verb: Rest, Message: "it crashed as the leader, and listens for members that may have more than its disk has kept"}
+		return &Step{Verb: Rest, Message: "it crashed as the leader, and asks the members whether they have more than its disk has kept"}
 	}
 	return nil
 }
 
-// reachedMembers are the incarnations of the other members that are heard now.
-func (m Member) reachedMembers() []string {
-	return slices.DeleteFunc(slices.Clone(m.Reached), func(incarnation string) bool {
-		return m.Lease.Quorum.Members[incarnation] == "" || incarnation == m.Incarnation
-	})
-}
-
-// waitsForOthers tells that this member crashed as the leader, and that one which it reaches has not said yet how far its copy goes.
-func (m Member) waitsForOthers() bool {
-	if !m.Crashed || m.Lease.HolderIncarnation != m.Incarnation || m.TakeBack {
-		return false
+// outdone tells which member has what this copy lost, that led last: none can have more of that term than its leader wrote to its own disk. "" where that
+// is not known of any.
+func (m Member) outdone() string {
+	if !m.Crashed || m.Ends == 0 || m.Lease.HolderIncarnation != m.Incarnation {
+		return ""
 	}
-	votes := valid(m.Lease, m.Votes)
-	return slices.ContainsFunc(m.reachedMembers(), func(incarnation string) bool {
-		return !slices.ContainsFunc(votes, func(vote Vote) bool { return vote.Incarnation == incarnation })
-	})
+	for _, incarnation := range slices.Sorted(maps.Keys(m.Reaches)) {
+		name, reaches := m.Lease.Quorum.Members[incarnation], m.Reaches[incarnation]
+		if name != "" && incarnation != m.Incarnation && reaches.Term == m.Lease.Term && reaches.At > m.Ends {
+			return fmt.Sprintf("%s has WAL of term %d up to %s, and what is on this disk ends at %s: it has lost what it had said to have kept, so that this instance neither leads nor votes before it has followed another one",
+				name, reaches.Term, reaches.At, m.Ends)
+		}
+	}
+	return ""
 }
 
 func holderPromotesToTheLeasesTimeline(m Member) *Step {

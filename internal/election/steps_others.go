@@ -21,14 +21,11 @@ func serverRuns(m Member) *Step {
 // lastHolderMayTakeItBack without a vote: all that was ever acknowledged is on it, and nobody can have acknowledged anything
 // since, as nobody has led. Without this a cluster would stay without a leader whose other members cannot vote, because they are being mended.
 func lastHolderMayTakeItBack(m Member) *Step {
-	if m.Lease.Holder != "" || m.Lease.HolderIncarnation != m.Incarnation || !m.TakeBack {
+	if m.Lease.Holder != "" || m.Lease.HolderIncarnation != m.Incarnation || !m.TakeBack || m.outdone() != "" {
 		return nil
 	}
 	if m.Attached || !m.Replayed || !m.Consistent || len(m.line()) == 0 {
 		return nil
-	}
-	if own, votes := m.Vote(); m.Crashed && m.Lease.Quorum.Mode == ModeQuorum && (!votes || nobodyIsAhead(m.Lease, own, valid(m.Lease, m.Votes)) != "") {
-		return nil // its disk has lost what somebody still has
 	}
 	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}
 }
@@ -71,7 +68,7 @@ func voterStaysDetached(m Member) *Step {
 		return &Step{Verb: Detach}
 	}
 	own, votes := m.Vote()
-	if !votes || len(m.line()) == 0 || m.waitsForOthers() || MayTake(m.Lease, own, m.Votes) != "" {
+	if !votes || len(m.line()) == 0 || MayTake(m.Lease, own, m.Votes) != "" {
 		return &Step{Verb: ReadLease}
 	}
 	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}

@@ -41,18 +41,17 @@ func namedNext() Member {
 	return m
 }
 
-// crashed is the leader once its machine has come up again, with another member within reach.
+// crashed is the leader once its machine has come up again; b has told that it has as much.
 func crashed() Member {
 	m := leading()
-	m.Running, m.Open, m.Crashed, m.Reached = NotRunning, false, true, []string{"b1"}
+	m.Running, m.Open, m.Crashed, m.Ends, m.EndsKnown, m.Reaches = NotRunning, false, true, 100, true, map[string]Position{"b1": {2, 100}}
 	return m
 }
 
-// compared is it once it has released the Lease, recovered and promised; b is a record ahead.
-func compared() Member {
+// outdone is it where b has told that it has more, once it has released the Lease, recovered and promised.
+func outdone() Member {
 	m := crashed()
-	m.Lease.Holder, m.Running, m.Promise = "", RunningAsStandby, 7
-	m.Votes = []Vote{{Instance: "b", Incarnation: "b1", Revision: 7, Position: Position{2, 101}}}
+	m.Lease.Holder, m.Running, m.Promise, m.Reaches = "", RunningAsStandby, 7, map[string]Position{"b1": {2, 101}}
 	return m
 }
 
@@ -112,17 +111,19 @@ func TestNextStep(t *testing.T) {
 		"others elect where the named one is silent":                 {namedNext, func(m *Member) { m.Self, m.Incarnation, m.Suspects = "c", "c1", true }, MakePromise, "suspicion_reads_detaches_and_promises"},
 		"others elect at once where nobody is named":                 {namedNext, func(m *Member) { m.Lease.Handover = "" }, MakePromise, "suspicion_reads_detaches_and_promises"},
 
-		"a leader that crashed is compared with who is there":      {crashed, func(*Member) {}, WriteLease, "leader_that_crashed_is_compared"},
-		"it listens for members first":                             {crashed, func(m *Member) { m.Reached, m.Listens = nil, true }, Rest, "leader_that_crashed_is_compared"},
-		"where nobody is there it starts in place":                 {crashed, func(m *Member) { m.Reached = nil }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
-		"an empty copy in a member's place is nobody":              {crashed, func(m *Member) { m.Reached = []string{"b2", ""} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
-		"and where the API is silent":                              {crashed, func(m *Member) { m.APISilent = true }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
-		"and in asynchronous mode":                                 {crashed, func(m *Member) { m.Lease.Quorum.Mode = ModeAsynchronous }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
-		"one that was stopped in an orderly way is not":            {crashed, func(m *Member) { m.Crashed = false }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
-		"it does not take the Lease back from who is ahead":        {compared, func(m *Member) { m.TakeBack = true }, ReadLease, "voter_stays_detached"},
-		"it takes it back from who is not":                         {compared, func(m *Member) { m.TakeBack, m.Votes[0].Position.At = true, 100 }, WriteLease, "last_holder_may_take_it_back"},
-		"it does not take it, by its own vote, before others vote": {compared, func(m *Member) { m.Lease.Quorum.Required, m.Votes = 3, nil }, ReadLease, "voter_stays_detached"},
-		"it takes it with a vote that is not ahead":                {compared, func(m *Member) { m.Votes[0].Position.At = 100 }, WriteLease, "voter_stays_detached"},
+		"a leader that crashed finds out where its WAL ends":   {crashed, func(m *Member) { m.EndsKnown = false }, FindEnd, "leader_that_crashed_is_compared"},
+		"it asks the members how far they go":                  {crashed, func(m *Member) { m.Listens = true }, Rest, "leader_that_crashed_is_compared"},
+		"it starts in place where nobody has more":             {crashed, func(*Member) {}, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"and where its end cannot be found":                    {crashed, func(m *Member) { m.Ends, m.Reaches["b1"] = 0, Position{2, 101} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"it releases the Lease where a member has more":        {crashed, func(m *Member) { m.Reaches["b1"] = Position{2, 101} }, WriteLease, "leader_that_crashed_is_compared"},
+		"it waits with that while the API is silent":           {crashed, func(m *Member) { m.Reaches["b1"], m.APISilent = Position{2, 101}, true }, Rest, "leader_that_crashed_is_compared"},
+		"what was written in a former term is nothing it lost": {crashed, func(m *Member) { m.Reaches["b1"] = Position{1, 101} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"what no member has does not count":                    {crashed, func(m *Member) { m.Reaches["b2"] = Position{2, 101} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"in asynchronous mode nobody asks":                     {crashed, func(m *Member) { m.Lease.Quorum.Mode, m.EndsKnown = ModeAsynchronous, false }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"nor where it was stopped in an orderly way":           {crashed, func(m *Member) { m.Crashed, m.EndsKnown = false, false }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
+		"one that has lost something does not take the Lease":  {outdone, func(m *Member) { m.Lease.Quorum.Required = 3 }, ReadLease, "voter_stays_detached"},
+		"nor does it take it back":                             {outdone, func(m *Member) { m.TakeBack = true }, ReadLease, "voter_stays_detached"},
+		"one that has not takes it":                            {outdone, func(m *Member) { m.Lease.Quorum.Required, m.Reaches = 3, nil }, WriteLease, "voter_stays_detached"},
 
 		"who follows lets clients in":               {streaming, func(m *Member) { m.Open = false }, OpenDoor, "others_follow"},
 		"not while its leader stops in its favour":  {streaming, func(m *Member) { m.Open, m.KeepOut = false, true }, Rest, "nothing_to_do"},

@@ -32,7 +32,7 @@ func (m *Manager) publishHeartbeat() {
 	beat := instanceapi.Heartbeat{
 		Instance: m.options.Instance, Incarnation: identity.Incarnation,
 		Leads: holds && p.primary && p.observation != nil,
-		Down:  record.Holder == m.options.Instance && !p.running() && !restarting && m.handing == nil && m.job == nil,
+		Down:  record.Holder == m.options.Instance && !p.running() && !restarting && m.handing == nil && (m.job == nil || m.job.name == endJob),
 
 		Replacing: m.replacing,
 	}

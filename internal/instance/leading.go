@@ -31,7 +31,7 @@ func (m *Manager) wrote(record election.Record) {
 		return
 	}
 	if m.leading.record, m.leading.renewedAt = &record, time.Now(); m.process.running() {
-		m.crashed = false
+		m.compared = comparison{}
 	}
 	m.process.renewed = m.process.primary
 }

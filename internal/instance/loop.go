@@ -81,7 +81,7 @@ func (m *Manager) Run(ctx context.Context) error {
 func (m *Manager) untilNextTurn() time.Duration {
 	p := &m.process
 	switch {
-	case m.job != nil, p.checkpoint != nil, m.ending:
+	case m.job != nil, p.checkpoint != nil, m.ending, m.compared.listens:
 		return busyTurn
 	case p.observation != nil && p.replayedTimeline != 0 && m.step.Verb == election.Rest:
 		return idleTurn // detached at the end of its WAL, perhaps for hours

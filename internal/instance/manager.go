@@ -79,7 +79,7 @@ type Manager struct {
 	unsettledQuorum int64
 	process         process
 	endedAt         time.Time // when the last server ended: of what was read before, it may still have confirmed more
-	crashed         bool      // the server of the program before this one did not end in an orderly way, and none has led here since
+	compared        comparison
 	leading         leading
 	leaving         string       // why it gives the Lease up, "" for no
 	handing         *handingOver // a handover that is under way, nil for none

@@ -27,7 +27,8 @@ func (m *Manager) member() election.Member {
 		Suspects: m.doubt.cause != "", Votes: m.votes(record),
 		Leave: m.leaving != "", Stalled: m.writes.Waits(time.Now()) >= stalledAfter, Renew: time.Since(m.leading.renewedAt) >= renewEvery || m.leading.tells(record),
 		TakeBack: record.Holder == "" && time.Since(m.doubt.since) > takeBackAfter,
-		Crashed:  m.crashed && record.HolderIncarnation == identity.Incarnation, Reached: m.reached(), Listens: time.Since(m.startedAt) < m.failureDetection(),
+		Crashed:  m.compared.crashed && record.HolderIncarnation == identity.Incarnation, Ends: m.compared.ends, EndsKnown: m.compared.endsKnown,
+		Reaches: m.compared.reaches, Listens: m.compared.listens,
 	}
 	if identity.Told != nil {
 		member.Told, member.ToldTerm = *identity.Told, identity.ToldTerm
@@ -106,17 +107,6 @@ func (m *Manager) flushed(term int64) map[string]postgres.LSN {
 		}
 	}
 	return flushed
-}
-
-// reached are the incarnations of the others that are heard now.
-func (m *Manager) reached() (incarnations []string) {
-	for _, beat := range m.peers.Beats() {
-		if m.fresh(beat) {
-			incarnations = append(incarnations, beat.Incarnation)
-		}
-	}
-	slices.Sort(incarnations)
-	return incarnations
 }
 
 // votes of the others, for the Lease as it was read.

@@ -42,6 +42,7 @@ func (m *Manager) observe(ctx context.Context) error {
 	}
 	m.suspect()
 	m.askPeers(ctx)
+	m.askMembers(ctx)
 	if !known {
 		return errNotAsked
 	}
@@ -59,7 +60,7 @@ func (m *Manager) observeVolumes(ctx context.Context) error {
 	}
 	m.contents, m.inspected = contents, true
 	if m.endedAt.IsZero() { // no server of this program ran yet
-		m.crashed = contents.HasPGData && !contents.Control.CleanlyShutDown()
+		m.compared.crashed = contents.HasPGData && !contents.Control.CleanlyShutDown()
 	}
 	m.highest = max(m.highest, contents.Identity.Revision, contents.Identity.Promise) // what was promised was read
 	if !m.lease.edited && m.lease.exists {

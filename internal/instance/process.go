@@ -138,6 +138,9 @@ func (m *Manager) start(primary bool) error {
 		postmaster: postmaster, primary: primary, files: m.process.files, filesAt: m.process.filesAt,
 		startedWith: m.configuration.revision(), failures: m.process.failures, restarting: m.process.restarting, restartAsked: m.process.restartAsked,
 	}
+	if primary {
+		m.compared = comparison{}
+	}
 	m.log.Info("postgres started", "pid", postmaster.PID, "primary", primary, "configuration", m.process.startedWith)
 	return nil
 }

@@ -31,6 +31,9 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 		return false, m.clone(ctx)
 	case election.Rewind:
 		return false, m.rewind()
+	case election.FindEnd:
+		m.findEnd()
+		return false, nil
 	case election.ReadLease:
 		m.askLease()
 		return false, m.moveDoorMeanwhile(ctx, election.Record{})

@@ -80,10 +80,10 @@ func (w *World) member(nd *node) election.Member {
 		CutOff: nd.apiCut && nd.silent && w.now%7 == 0, Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
 		Position: nd.position(), Flushed: map[string]postgres.LSN{}, Wanted: nd.lease.Quorum, Empty: nd.data == nil, Broken: nd.broken, Irreparable: nd.irreparable,
 	}
-	m.Crashed = nd.crashed && nd.lease.HolderIncarnation == nd.incarnation
+	m.Crashed, m.EndsKnown, m.Ends, m.Reaches = nd.crashed && nd.lease.HolderIncarnation == nd.incarnation, true, at(nd.end()), map[string]election.Position{}
 	for _, other := range w.nodes {
-		if w.reached(nd, other.name) != nil {
-			m.Reached = append(m.Reached, other.incarnation)
+		if w.reached(nd, other.name) != nil && other.server != nil {
+			m.Reaches[other.incarnation] = other.position()
 		}
 	}
 	for _, vote := range nd.votes {

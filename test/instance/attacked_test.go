@@ -86,11 +86,9 @@ func TestNobodyWhoIsStillAuthenticatingStaysOverAPromotion(t *testing.T) {
 	}
 }
 
-// A machine that lost its power, with a disk that had only said that it kept what was flushed, starts with less than its standbys have. All came up at
-// the same time, so nobody was elected meanwhile: the Lease still names it.
-func TestALeaderWhoseDiskLostWhatItHadFlushedLeavesTheLeadToWhoHasIt(t *testing.T) {
-	w := synchronous(t, 3)
-	leader := w.named(w.record().Holder)
+// powerCut writes something to a leader's standbys and ends everybody at once; the leader's disk, which had only said that it kept what was flushed, has lost it.
+func (w *world) powerCut(leader *pod) {
+	w.t.Helper()
 	kept := strings.Fields(leader.must("SELECT pg_walfile_name(lsn) || ' ' || (pg_walfile_name_offset(lsn)).file_offset FROM pg_current_wal_flush_lsn() lsn"))
 	offset, err := strconv.ParseInt(kept[1], 10, 64)
 	w.check(err)
@@ -108,17 +106,84 @@ func TestALeaderWhoseDiskLostWhatItHadFlushedLeavesTheLeadToWhoHasIt(t *testing.
 	w.check(err)
 	_, err = segment.WriteAt(make([]byte, end-offset), offset)
 	w.check(errors.Join(err, segment.Close()))
+}
+
+// All come up at the same time, so nobody was elected meanwhile: the Lease still names the leader.
+func TestALeaderWhoseDiskLostWhatItHadFlushedLeavesTheLeadToWhoHasIt(t *testing.T) {
+	w := synchronous(t, 3)
+	leader := w.named(w.record().Holder)
+	w.powerCut(leader)
 	for _, p := range w.pods {
 		p.run()
 	}
 	for _, p := range w.pods {
 		p.configure()
 	}
-	w.eventually("somebody leads who has it all", func() bool { return w.record().Holder != "" && w.record().Holder != leader.name })
+	w.eventually("somebody else leads", func() bool { return w.record().Holder != "" && w.record().Holder != leader.name })
 	successor := w.named(w.record().Holder)
 	successor.becomes(instanceapi.StateRunning)
 	successor.must("INSERT INTO notes VALUES ('third')")
 	for _, p := range w.pods {
 		p.reads(notes, "first second third")
 	}
+}
+
+// One of the others is not enough to be elected without it. What it would say of its own copy is worth nothing, and the third member is waited for.
+func TestALeaderWhoseDiskLostWhatItHadFlushedReleasesTheLeaseAndDoesNotVote(t *testing.T) {
+	w := synchronous(t, 3)
+	leader := w.named(w.record().Holder)
+	w.powerCut(leader)
+	present, away := w.other(leader), (*pod)(nil)
+	for _, p := range w.pods {
+		if p != leader && p != present {
+			away = p
+		}
+	}
+	for _, p := range []*pod{leader, present} {
+		p.run()
+	}
+	for _, p := range []*pod{leader, present} {
+		p.configure()
+	}
+	w.eventually("nobody holds the Lease", func() bool { return w.record().Holder == "" })
+	leader.logs("it has lost what it had said to have kept")
+	away.run()
+	away.configure()
+	w.eventually("somebody leads", func() bool { return w.record().Holder != "" })
+	if w.record().Holder == leader.name {
+		t.Fatal("the one that lost something leads")
+	}
+	w.named(w.record().Holder).becomes(instanceapi.StateRunning)
+	for _, p := range w.pods {
+		p.reads(notes, "first second")
+	}
+}
+
+// A disk that kept everything is the rule: its instance starts in place, without an election.
+func TestALeaderThatCrashedStartsInPlaceWhereNobodyHasMore(t *testing.T) {
+	w := synchronous(t, 3)
+	leader := w.named(w.record().Holder)
+	leader.must("INSERT INTO notes VALUES ('second')")
+	present := w.other(leader)
+	for _, p := range w.pods {
+		if p != leader {
+			p.reads(notes, "first second")
+			p.kill()
+		}
+	}
+	leader.kill()
+	before := w.record()
+	for _, p := range []*pod{leader, present} {
+		p.run()
+	}
+	for _, p := range []*pod{leader, present} {
+		p.configure()
+	}
+	leader.becomes(instanceapi.StateRunning)
+	leader.must("INSERT INTO notes VALUES ('third')")
+	present.reads(notes, "first second third")
+	if after := w.record(); after.Holder != leader.name || after.Term != before.Term {
+		t.Errorf("%s leads in term %d; before, %s did in term %d", after.Holder, after.Term, before.Holder, before.Term)
+	}
+	leader.logs("the WAL on this disk was read")
 }
