@@ -70,8 +70,10 @@ const (
 	Tell Verb = "Tell"
 	// MakeEffective sees that no process is left that would release a commit by what it was told before.
 	MakeEffective Verb = "MakeEffective"
-	// FindEnd of the WAL on disk, where no server runs.
-	FindEnd Verb = "FindEnd"
+	// FindEnd of the WAL on disk, where no server runs. Disclaim writes down that it has lost something of the Lease's term, so that it neither leads nor votes
+	// before another term.
+	FindEnd  Verb = "FindEnd"
+	Disclaim Verb = "Disclaim"
 	// Rewind one's own data to where it forked from the holder's; its incarnation stays. Where one was interrupted, it is done again.
 	Rewind Verb = "Rewind"
 )
@@ -102,6 +104,8 @@ type Member struct {
 	// what it had flushed is lost. Ends is where its WAL ends now, before anything is written after that; EndsKnown: or that cannot be found out.
 	Crashed, EndsKnown bool
 	Ends               postgres.LSN
+	// Disclaimed is the term, on disk, of which this copy was seen to have lost something; 0 for none.
+	Disclaimed int64
 	// Attached: a walreceiver runs, or could connect, to whom, and in which term that was decided.
 	Attached     bool
 	AttachedTo   string
@@ -163,7 +167,7 @@ type Member struct {
 
 // Vote of this member, if it may cast one.
 func (m Member) Vote() (Vote, bool) {
-	voter := m.Running == RunningAsStandby && !m.Attached && m.Replayed && m.Consistent && m.Promise > 0 && m.outdone() == ""
+	voter := m.Running == RunningAsStandby && !m.Attached && m.Replayed && m.Consistent && m.Promise > 0 && !m.disclaimed()
 	// What was received may have been confirmed, whatever is replayed of it: to say too little loses it, to say too much keeps others waiting.
 	holds := Position{Term: m.Position.Term, At: max(m.Position.At, m.Received)}
 	return Vote{Instance: m.Self, Incarnation: m.Incarnation, Revision: m.Promise, Position: holds}, voter
@@ -195,6 +199,7 @@ var memberRules = []memberRule{
 	{"leader_that_is_cut_off_stops", leaderThatIsCutOffStops},
 	{"leader_renews", leaderRenews},
 	{"leader_that_crashed_is_compared", leaderThatCrashedIsCompared},
+	{"leader_that_has_lost_something_releases", leaderThatHasLostSomethingReleases},
 	{"holder_promotes_to_the_leases_timeline", holderPromotesToTheLeasesTimeline},
 	{"told_implies_published", toldImpliesPublished},
 	{"door_opens_behind_the_barrier", doorOpensBehindTheBarrier},

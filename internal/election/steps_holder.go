@@ -87,41 +87,46 @@ func (m Member) renewed() Record {
 }
 
 // leaderThatCrashedIsCompared with the members that it reaches, before it writes anything: a disk that lied has lost what it said to have flushed, and
-// others may have that. Started in place it would write something else there, and they would take that over. So it releases the Lease, and its vote, which says
-// of what was acknowledged no more than any stranger's, is not cast.
+// others may have that. Started in place it would write something else there, and they would take that over.
 func leaderThatCrashedIsCompared(m Member) *Step {
 	quorum := m.Lease.Quorum
-	if !m.leads() || !m.Crashed || m.Running != NotRunning || quorum.Mode != ModeQuorum || quorum.alone() || m.ControlTimeline != m.Lease.Timeline {
+	if !m.leads() || !m.Crashed || m.Running != NotRunning || quorum.Mode != ModeQuorum || quorum.alone() || m.ControlTimeline != m.Lease.Timeline || m.disclaimed() {
 		return nil
 	}
-	ahead := m.outdone()
-	switch {
-	case !m.EndsKnown:
+	if !m.EndsKnown {
 		return &Step{Verb: FindEnd}
-	case ahead != "" && m.APISilent:
-		return &Step{Verb: Rest, Message: ahead}
-	case ahead != "":
-		return &Step{Verb: WriteLease, Record: m.released(""), Message: ahead}
-	case m.Listens:
+	}
+	for _, incarnation := range slices.Sorted(maps.Keys(m.Reaches)) {
+		name, reaches := quorum.Members[incarnation], m.Reaches[incarnation]
+		if name != "" && incarnation != m.Incarnation && m.Ends != 0 && reaches.Term == m.Lease.Term && reaches.At > m.Ends {
+			return &Step{Verb: Disclaim, Message: fmt.Sprintf(
+				"%s has WAL of term %d up to %s, and what is on this disk ends at %s: it has lost what it had said to have kept, so that this instance neither leads nor votes before it has followed another one",
+				name, reaches.Term, reaches.At, m.Ends)}
+		}
+	}
+	if m.Listens {
 		return &Step{Verb: Rest, Message: "it crashed as the leader, and asks the members whether they have more than its disk has kept"}
 	}
 	return nil
 }
 
-// outdone tells which member has what this copy lost, that led last: none can have more of that term than its leader wrote to its own disk. "" where that
-// is not known of any.
-func (m Member) outdone() string {
-	if !m.Crashed || m.Ends == 0 || m.Lease.HolderIncarnation != m.Incarnation {
-		return ""
+// disclaimed tells that this copy, that led last, has lost something that a member has. A vote says that nothing is missing that the copy ever confirmed: it
+// casts none.
+func (m Member) disclaimed() bool {
+	return m.Disclaimed != 0 && m.Disclaimed == m.Lease.Term && m.Lease.HolderIncarnation == m.Incarnation
+}
+
+// leaderThatHasLostSomethingReleases the Lease, and waits with that where the API is silent: by nothing may it start.
+func leaderThatHasLostSomethingReleases(m Member) *Step {
+	switch {
+	case !m.leads() || !m.disclaimed():
+		return nil
+	case m.Running != NotRunning:
+		return &Step{Verb: Stop}
+	case m.APISilent:
+		return &Step{Verb: Rest, Message: "its disk has lost what a member has, and the Kubernetes API does not answer, so that it cannot release the Lease"}
 	}
-	for _, incarnation := range slices.Sorted(maps.Keys(m.Reaches)) {
-		name, reaches := m.Lease.Quorum.Members[incarnation], m.Reaches[incarnation]
-		if name != "" && incarnation != m.Incarnation && reaches.Term == m.Lease.Term && reaches.At > m.Ends {
-			return fmt.Sprintf("%s has WAL of term %d up to %s, and what is on this disk ends at %s: it has lost what it had said to have kept, so that this instance neither leads nor votes before it has followed another one",
-				name, reaches.Term, reaches.At, m.Ends)
-		}
-	}
-	return ""
+	return &Step{Verb: WriteLease, Record: m.released("")}
 }
 
 func holderPromotesToTheLeasesTimeline(m Member) *Step {

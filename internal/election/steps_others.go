@@ -21,7 +21,7 @@ func serverRuns(m Member) *Step {
 // lastHolderMayTakeItBack without a vote: all that was ever acknowledged is on it, and nobody can have acknowledged anything
 // since, as nobody has led. Without this a cluster would stay without a leader whose other members cannot vote, because they are being mended.
 func lastHolderMayTakeItBack(m Member) *Step {
-	if m.Lease.Holder != "" || m.Lease.HolderIncarnation != m.Incarnation || !m.TakeBack || m.outdone() != "" {
+	if m.Lease.Holder != "" || m.Lease.HolderIncarnation != m.Incarnation || !m.TakeBack || m.disclaimed() {
 		return nil
 	}
 	if m.Attached || !m.Replayed || !m.Consistent || len(m.line()) == 0 {

@@ -48,10 +48,10 @@ func crashed() Member {
 	return m
 }
 
-// outdone is it where b has told that it has more, once it has released the Lease, recovered and promised.
-func outdone() Member {
+// disclaimed is it where b has told that it has more, once it has written that down, released the Lease, recovered and promised.
+func disclaimed() Member {
 	m := crashed()
-	m.Lease.Holder, m.Running, m.Promise, m.Reaches = "", RunningAsStandby, 7, map[string]Position{"b1": {2, 101}}
+	m.Lease.Holder, m.Running, m.Promise, m.Disclaimed = "", RunningAsStandby, 7, 2
 	return m
 }
 
@@ -115,15 +115,18 @@ func TestNextStep(t *testing.T) {
 		"it asks the members how far they go":                  {crashed, func(m *Member) { m.Listens = true }, Rest, "leader_that_crashed_is_compared"},
 		"it starts in place where nobody has more":             {crashed, func(*Member) {}, StartPrimary, "holder_promotes_to_the_leases_timeline"},
 		"and where its end cannot be found":                    {crashed, func(m *Member) { m.Ends, m.Reaches["b1"] = 0, Position{2, 101} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
-		"it releases the Lease where a member has more":        {crashed, func(m *Member) { m.Reaches["b1"] = Position{2, 101} }, WriteLease, "leader_that_crashed_is_compared"},
-		"it waits with that while the API is silent":           {crashed, func(m *Member) { m.Reaches["b1"], m.APISilent = Position{2, 101}, true }, Rest, "leader_that_crashed_is_compared"},
+		"it writes down that a member has more":                {crashed, func(m *Member) { m.Reaches["b1"] = Position{2, 101} }, Disclaim, "leader_that_crashed_is_compared"},
+		"then it releases the Lease":                           {crashed, func(m *Member) { m.Disclaimed = 2 }, WriteLease, "leader_that_has_lost_something_releases"},
+		"it waits with that while the API is silent":           {crashed, func(m *Member) { m.Disclaimed, m.APISilent = 2, true }, Rest, "leader_that_has_lost_something_releases"},
+		"whatever runs is stopped before":                      {leading, func(m *Member) { m.Disclaimed = 2 }, Stop, "leader_that_has_lost_something_releases"},
+		"in another term that is over":                         {leading, func(m *Member) { m.Disclaimed = 1 }, Rest, "holder_rests"},
 		"what was written in a former term is nothing it lost": {crashed, func(m *Member) { m.Reaches["b1"] = Position{1, 101} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
 		"what no member has does not count":                    {crashed, func(m *Member) { m.Reaches["b2"] = Position{2, 101} }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
 		"in asynchronous mode nobody asks":                     {crashed, func(m *Member) { m.Lease.Quorum.Mode, m.EndsKnown = ModeAsynchronous, false }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
 		"nor where it was stopped in an orderly way":           {crashed, func(m *Member) { m.Crashed, m.EndsKnown = false, false }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
-		"one that has lost something does not take the Lease":  {outdone, func(m *Member) { m.Lease.Quorum.Required = 3 }, ReadLease, "voter_stays_detached"},
-		"nor does it take it back":                             {outdone, func(m *Member) { m.TakeBack = true }, ReadLease, "voter_stays_detached"},
-		"one that has not takes it":                            {outdone, func(m *Member) { m.Lease.Quorum.Required, m.Reaches = 3, nil }, WriteLease, "voter_stays_detached"},
+		"one that has lost something does not take the Lease":  {disclaimed, func(m *Member) { m.Lease.Quorum.Required = 3 }, ReadLease, "voter_stays_detached"},
+		"nor does it take it back":                             {disclaimed, func(m *Member) { m.TakeBack = true }, ReadLease, "voter_stays_detached"},
+		"one that has not takes it":                            {disclaimed, func(m *Member) { m.Lease.Quorum.Required, m.Disclaimed = 3, 0 }, WriteLease, "voter_stays_detached"},
 
 		"who follows lets clients in":               {streaming, func(m *Member) { m.Open = false }, OpenDoor, "others_follow"},
 		"not while its leader stops in its favour":  {streaming, func(m *Member) { m.Open, m.KeepOut = false, true }, Rest, "nothing_to_do"},

@@ -19,7 +19,7 @@ func (m *Manager) member() election.Member {
 		Self: m.options.Instance, Incarnation: identity.Incarnation, Running: m.running(),
 		APISilent: m.apiSilent(), CutOff: m.cutOff(record),
 		Fresh: m.lease.readable && !m.lease.doubtful && m.lease.asked.After(m.doubt.since), Settled: m.settled(),
-		Promise: identity.Promise,
+		Promise: identity.Promise, Disclaimed: identity.Disclaimed,
 		// Control is that of the last stop while nothing runs, and kept up to date while something does.
 		ControlTimeline: m.contents.Control.Timeline(), Timeline: m.contents.Control.Timeline(),
 		Attached: p.attached, AttachedTo: p.attachedTo, AttachedTerm: p.attachedTerm, Open: p.open || p.door, Ajar: p.open != p.door, KeepOut: m.keepsOut(record), ShutDown: p.shutDown,

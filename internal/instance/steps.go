@@ -23,24 +23,13 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 	switch step.Verb {
 	case election.Rest, election.Wait:
 		return false, nil
-	case election.Initialise:
-		return false, m.initialise(ctx)
-	case election.Finish:
-		return true, m.finish()
-	case election.Clone:
-		return false, m.clone(ctx)
-	case election.Rewind:
-		return false, m.rewind()
-	case election.FindEnd:
-		m.findEnd()
-		return false, nil
+	case election.Initialise, election.Finish, election.Clone, election.Rewind, election.FindEnd, election.MakePromise, election.Disclaim:
+		return m.carryOutOnVolumes(ctx, step)
 	case election.ReadLease:
 		m.askLease()
 		return false, m.moveDoorMeanwhile(ctx, election.Record{})
 	case election.WriteLease:
 		return false, errors.Join(m.writeRecord(m.completed(step)), m.moveDoorMeanwhile(ctx, step.Record))
-	case election.MakePromise:
-		return true, m.makePromise(step.Revision)
 	case election.Stop:
 		return true, m.stopAtOnce(step)
 	case election.StartStandby:
@@ -58,6 +47,28 @@ func (m *Manager) carryOut(ctx context.Context, step election.Step) (done bool, 
 			return false, nil // what is left needs a server that answers
 		}
 		return m.carryOutInServer(ctx, step.Verb)
+	}
+}
+
+func (m *Manager) carryOutOnVolumes(ctx context.Context, step election.Step) (done bool, err error) {
+	switch step.Verb {
+	case election.Initialise:
+		return false, m.initialise(ctx)
+	case election.Finish:
+		return true, m.finish()
+	case election.Clone:
+		return false, m.clone(ctx)
+	case election.Rewind:
+		return false, m.rewind()
+	case election.FindEnd:
+		m.findEnd()
+		return false, nil
+	case election.MakePromise:
+		return true, m.makePromise(step.Revision)
+	case election.Disclaim:
+		return true, m.disclaim(step.Message)
+	default:
+		return false, fmt.Errorf("no such verb: %q", step.Verb)
 	}
 }
 

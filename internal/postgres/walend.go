@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,61 +19,79 @@ const (
 	walAlignment   = 8
 )
 
-// What pg_waldump says where the WAL ends; it takes each end for an error.
+// What pg_waldump says where the WAL ends, which it takes for an error, and the size of one record in its statistics. Nothing that a record holds is
+// printed: it may be long, and of anybody's choice.
 var (
-	walEndsAfter   = regexp.MustCompile(`error in WAL record at ([0-9A-F]+/[0-9A-F]+):`)
-	walFileMissing = regexp.MustCompile(`could not find file "[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})"`)
-	walRecord      = regexp.MustCompile(`len \(rec/tot\): +\d+/ *(\d+),.* lsn: ([0-9A-F]+/[0-9A-F]+),.* desc: (\w*)`)
+	walEndsAfter  = regexp.MustCompile(`error in WAL record at ([0-9A-F]+/[0-9A-F]+):`)
+	walRecordSize = regexp.MustCompile(`(?m)^Total +1 .* (\d+) \[100%\]$`)
 )
 
 // WALEnd is where recovery of a data directory will come to, of a server that did not stop in an orderly way and does not run: the end of the last
-// record that can be read, beginning with the REDO of its last checkpoint, on that one's timeline. All of it is read. Run runs one of PostgreSQL's programs; its error holds
-// what the program printed there.
+// record that can be read from the REDO of its last checkpoint on, or of the last whole segment. All of it is read. Where a promotion has not come to its first checkpoint,
+// the WAL is on more than one timeline, and the error says so. Run runs one of PostgreSQL's programs; its error holds what the program printed there.
 func WALEnd(ctx context.Context, run func(ctx context.Context, program string, arguments ...string) (string, error), directory string, control ControlData) (LSN, error) {
-	source := []string{"--path=" + directory + "/pg_wal", "--timeline=" + strconv.FormatInt(control.CheckpointTimeline, 10)}
-	_, err := run(ctx, "pg_waldump", append(source, "--quiet", "--start="+control.CheckpointREDO.String())...)
+	if control.MinRecoveryEndTimeline > control.CheckpointTimeline {
+		return 0, fmt.Errorf("recovery begins on timeline %d and ends on %d", control.CheckpointTimeline, control.MinRecoveryEndTimeline)
+	}
+	wal := filepath.Join(directory, "pg_wal")
+	whole := wholeSegments(wal, control)
+	if whole <= control.CheckpointREDO {
+		return 0, fmt.Errorf("there is no whole segment in %s that holds %s", wal, control.CheckpointREDO)
+	}
+	dump := func(start LSN, more ...string) (string, error) {
+		arguments := append([]string{"--path=" + wal, "--start=" + start.String()}, more...)
+		return run(ctx, "pg_waldump", append(arguments, segmentName(start, control), segmentName(whole-1, control))...)
+	}
+	_, err := dump(control.CheckpointREDO, "--quiet")
 	if err == nil {
-		return 0, fmt.Errorf("pg_waldump found no end of the WAL in %s", directory)
+		return whole, nil
 	}
-	if missing := walFileMissing.FindStringSubmatch(err.Error()); missing != nil {
-		return segmentStart(missing[1], missing[2], control.WALSegmentSize)
-	}
-	last := walEndsAfter.FindStringSubmatch(err.Error())
-	if last == nil {
+	after := walEndsAfter.FindStringSubmatch(err.Error())
+	if after == nil {
 		return 0, err
 	}
-	output, err := run(ctx, "pg_waldump", append(source, "--start="+last[1], "--limit=1")...)
+	last, err := ParseLSN(after[1])
 	if err != nil {
 		return 0, err
 	}
-	return recordEnd(output, control.WALSegmentSize)
+	statistics, err := dump(last, "--limit=1", "--stats=record")
+	if err != nil {
+		return 0, err
+	}
+	size := walRecordSize.FindStringSubmatch(statistics)
+	if size == nil {
+		return 0, fmt.Errorf("pg_waldump counts no record at %s: %q", last, statistics)
+	}
+	length, err := strconv.ParseUint(size[1], 10, 32)
+	if err != nil {
+		return 0, err
+	}
+	return recordEnd(last, LSN(length), LSN(control.WALSegmentSize), strings.Contains(statistics, "XLOG/SWITCH ")), nil //nolint:gosec // a size is positive
 }
 
-// segmentStart is where a segment begins, by the two parts of its file's name that follow the timeline.
-func segmentStart(high, low string, size int64) (LSN, error) {
-	h, err := strconv.ParseUint(high, 16, 32)
-	if err != nil {
-		return 0, err
-	}
-	l, err := strconv.ParseUint(low, 16, 32)
-	return LSN(h<<32 + l*uint64(size)), err //nolint:gosec // a size is positive
+// segmentName is that of the file which holds a position: XLogFileName in access/xlog_internal.h.
+func segmentName(at LSN, control ControlData) string {
+	size := uint64(control.WALSegmentSize) //nolint:gosec // a size is positive
+	number, perHigh := uint64(at)/size, (uint64(1)<<32)/size
+	return fmt.Sprintf("%08X%08X%08X", control.CheckpointTimeline, number/perHigh, number%perHigh)
 }
 
-// recordEnd is where a record ends that pg_waldump has printed.
-func recordEnd(line string, segment int64) (LSN, error) {
-	found := walRecord.FindStringSubmatch(line)
-	if found == nil {
-		return 0, fmt.Errorf("pg_waldump printed no record: %q", strings.TrimSpace(line))
+// wholeSegments is where the last segment ends of those that follow each other from the one of REDO on and have their size: where a flush was lost a file may be
+// short, or not be there.
+func wholeSegments(wal string, control ControlData) LSN {
+	size := LSN(control.WALSegmentSize) //nolint:gosec // a size is positive
+	end := control.CheckpointREDO / size * size
+	for {
+		file, err := os.Stat(filepath.Join(wal, segmentName(end, control)))
+		if err != nil || file.Size() != control.WALSegmentSize {
+			return end
+		}
+		end += size
 	}
-	left, err := strconv.ParseInt(found[1], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	start, err := ParseLSN(found[2])
-	if err != nil {
-		return 0, err
-	}
-	at := int64(start) //nolint:gosec // no WAL is as long as that
+}
+
+// recordEnd is where a record of a length ends; after a switch the rest of its segment is empty.
+func recordEnd(at, left, segment LSN, isSwitch bool) LSN {
 	for room := walPage - at%walPage; left > room; room = walPage - at%walPage {
 		left, at = left-room, at+room
 		if at%segment == 0 {
@@ -81,8 +101,8 @@ func recordEnd(line string, segment int64) (LSN, error) {
 		}
 	}
 	at = (at + left + walAlignment - 1) / walAlignment * walAlignment
-	if found[3] == "SWITCH" { // the rest of its segment is empty
+	if isSwitch {
 		at = (at + segment - 1) / segment * segment
 	}
-	return LSN(at), nil //nolint:gosec // positive
+	return at
 }

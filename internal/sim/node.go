@@ -80,6 +80,7 @@ func (w *World) member(nd *node) election.Member {
 		CutOff: nd.apiCut && nd.silent && w.now%7 == 0, Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
 		Position: nd.position(), Flushed: map[string]postgres.LSN{}, Wanted: nd.lease.Quorum, Empty: nd.data == nil, Broken: nd.broken, Irreparable: nd.irreparable,
 	}
+	m.Disclaimed = nd.disclaimed
 	m.Crashed, m.EndsKnown, m.Ends, m.Reaches = nd.crashed && nd.lease.HolderIncarnation == nd.incarnation, true, at(nd.end()), map[string]election.Position{}
 	for _, other := range w.nodes {
 		if w.reached(nd, other.name) != nil && other.server != nil {
@@ -215,6 +216,8 @@ func (w *World) do(nd *node, step election.Step) {
 		}
 	case election.Attach:
 		nd.follows, nd.followsTerm = nd.lease.Holder, step.Term
+	case election.Disclaim:
+		nd.disclaimed = nd.lease.Term
 	case election.MakePromise:
 		nd.promise = step.Revision
 	case election.StartStandby, election.StartPrimary:

@@ -15,6 +15,7 @@ type volume struct {
 	data        *Data
 	incarnation string
 	promise     int64
+	disclaimed  int64
 	told        election.Quorum
 	toldTerm    int64
 	// lineage as ever read.

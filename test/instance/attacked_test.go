@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -146,7 +147,20 @@ func TestALeaderWhoseDiskLostWhatItHadFlushedReleasesTheLeaseAndDoesNotVote(t *t
 		p.configure()
 	}
 	w.eventually("nobody holds the Lease", func() bool { return w.record().Holder == "" })
-	leader.logs("it has lost what it had said to have kept")
+	leader.logs("this copy has lost what it had confirmed")
+	leader.kill() // a program that starts anew knows it too
+	leader.run()
+	leader.configure()
+	w.eventually("both have promised to wait for another leader", func() bool {
+		revision := w.record().Revision
+		return !slices.ContainsFunc([]*pod{leader, present}, func(p *pod) bool {
+			promise := p.status().Volume.Promise
+			return promise == nil || *promise < revision
+		})
+	})
+	if holder := w.record().Holder; holder != "" {
+		t.Errorf("%s leads, by a vote that is worth nothing", holder)
+	}
 	away.run()
 	away.configure()
 	w.eventually("somebody leads", func() bool { return w.record().Holder != "" })

@@ -33,6 +33,8 @@ type Identity struct {
 	Lineage election.Lineage `json:"lineage,omitempty"`
 	// Promise not to follow, nor to start as primary, under any revision up to this one: a vote. 0 for none.
 	Promise int64 `json:"promise,omitempty"`
+	// Disclaimed is the term of which this copy was seen to have lost something that it had confirmed; 0 for none.
+	Disclaimed int64 `json:"disclaimed,omitempty"`
 	// Told is the quorum that PostgreSQL was last told here.
 	Told *election.Quorum `json:"told,omitempty"`
 	// ToldTerm is the term that it was told in.
