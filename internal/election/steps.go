@@ -167,7 +167,7 @@ type Member struct {
 
 // Vote of this member, if it may cast one.
 func (m Member) Vote() (Vote, bool) {
-	voter := m.Running == RunningAsStandby && !m.Attached && m.Replayed && m.Consistent && m.Promise > 0 && !m.disclaimed()
+	voter := m.Running == RunningAsStandby && !m.Attached && m.Replayed && m.Consistent && m.Promise > 0 && !m.Disclaims()
 	// What was received may have been confirmed, whatever is replayed of it: to say too little loses it, to say too much keeps others waiting.
 	holds := Position{Term: m.Position.Term, At: max(m.Position.At, m.Received)}
 	return Vote{Instance: m.Self, Incarnation: m.Incarnation, Revision: m.Promise, Position: holds}, voter

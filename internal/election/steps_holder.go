@@ -90,7 +90,7 @@ func (m Member) renewed() Record {
 // others may have that. Started in place it would write something else there, and they would take that over.
 func leaderThatCrashedIsCompared(m Member) *Step {
 	quorum := m.Lease.Quorum
-	if !m.leads() || !m.Crashed || m.Running != NotRunning || quorum.Mode != ModeQuorum || quorum.alone() || m.ControlTimeline != m.Lease.Timeline || m.disclaimed() {
+	if !m.leads() || !m.Crashed || m.Running != NotRunning || quorum.Mode != ModeQuorum || quorum.alone() || m.ControlTimeline != m.Lease.Timeline || m.Disclaims() {
 		return nil
 	}
 	if !m.EndsKnown {
@@ -110,16 +110,16 @@ func leaderThatCrashedIsCompared(m Member) *Step {
 	return nil
 }
 
-// disclaimed tells that this copy, that led last, has lost something that a member has. A vote says that nothing is missing that the copy ever confirmed: it
+// Disclaims tells that this copy, that led last, has lost something that a member has. A vote says that nothing is missing that the copy ever confirmed: it
 // casts none.
-func (m Member) disclaimed() bool {
+func (m Member) Disclaims() bool {
 	return m.Disclaimed != 0 && m.Disclaimed == m.Lease.Term && m.Lease.HolderIncarnation == m.Incarnation
 }
 
 // leaderThatHasLostSomethingReleases the Lease, and waits with that where the API is silent: by nothing may it start.
 func leaderThatHasLostSomethingReleases(m Member) *Step {
 	switch {
-	case !m.leads() || !m.disclaimed():
+	case !m.leads() || !m.Disclaims():
 		return nil
 	case m.Running != NotRunning:
 		return &Step{Verb: Stop}

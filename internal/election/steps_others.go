@@ -1,6 +1,9 @@
 package election
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Steps of everybody else: following, voting, standing.
 
@@ -21,11 +24,14 @@ func serverRuns(m Member) *Step {
 // lastHolderMayTakeItBack without a vote: all that was ever acknowledged is on it, and nobody can have acknowledged anything
 // since, as nobody has led. Without this a cluster would stay without a leader whose other members cannot vote, because they are being mended.
 func lastHolderMayTakeItBack(m Member) *Step {
-	if m.Lease.Holder != "" || m.Lease.HolderIncarnation != m.Incarnation || !m.TakeBack || m.disclaimed() {
+	if m.Lease.Holder != "" || m.Lease.HolderIncarnation != m.Incarnation || !m.TakeBack || m.Disclaims() {
 		return nil
 	}
 	if m.Attached || !m.Replayed || !m.Consistent || len(m.line()) == 0 {
 		return nil
+	}
+	if own, votes := m.Vote(); m.Crashed && m.Lease.Quorum.Mode == ModeQuorum && (!votes || nobodyIsAhead(m.Lease, own, valid(m.Lease, m.Votes)) != "") {
+		return nil // it had released the Lease before it crashed, and its disk has lost what a voter has
 	}
 	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}
 }
@@ -66,6 +72,9 @@ func voterStaysDetached(m Member) *Step {
 	}
 	if m.Attached {
 		return &Step{Verb: Detach}
+	}
+	if m.Disclaims() {
+		return &Step{Verb: ReadLease, Message: fmt.Sprintf("its disk has lost what it had confirmed in term %d: it neither leads nor votes before another instance has led", m.Lease.Term)}
 	}
 	own, votes := m.Vote()
 	if !votes || len(m.line()) == 0 || MayTake(m.Lease, own, m.Votes) != "" {

@@ -126,7 +126,12 @@ func TestNextStep(t *testing.T) {
 		"nor where it was stopped in an orderly way":           {crashed, func(m *Member) { m.Crashed, m.EndsKnown = false, false }, StartPrimary, "holder_promotes_to_the_leases_timeline"},
 		"one that has lost something does not take the Lease":  {disclaimed, func(m *Member) { m.Lease.Quorum.Required = 3 }, ReadLease, "voter_stays_detached"},
 		"nor does it take it back":                             {disclaimed, func(m *Member) { m.TakeBack = true }, ReadLease, "voter_stays_detached"},
-		"one that has not takes it":                            {disclaimed, func(m *Member) { m.Lease.Quorum.Required, m.Disclaimed = 3, 0 }, WriteLease, "voter_stays_detached"},
+		"a person may have it lead":                            {disclaimed, func(m *Member) { m.Force = true }, WriteLease, "forced_member_leads_alone"},
+		"one that released the Lease before it crashed does not take it back from who is ahead": {disclaimed, func(m *Member) {
+			m.Disclaimed, m.TakeBack = 0, true
+			m.Votes = []Vote{{Instance: "b", Incarnation: "b1", Revision: 7, Position: Position{2, 101}}}
+		}, ReadLease, "voter_stays_detached"},
+		"one that has not takes it": {disclaimed, func(m *Member) { m.Lease.Quorum.Required, m.Disclaimed = 3, 0 }, WriteLease, "voter_stays_detached"},
 
 		"who follows lets clients in":               {streaming, func(m *Member) { m.Open = false }, OpenDoor, "others_follow"},
 		"not while its leader stops in its favour":  {streaming, func(m *Member) { m.Open, m.KeepOut = false, true }, Rest, "nothing_to_do"},

@@ -74,7 +74,7 @@ func (m *Manager) askMembers(ctx context.Context) {
 	for member, name := range record.Quorum.Members {
 		beat, heard := m.peers.Beat(name)
 		listens := waited < hearingPatience || waited < answerPatience && heard && m.fresh(beat) && beat.Incarnation == member
-		c.listens = c.listens || member != incarnation && !c.told[member] && listens
+		c.listens = c.listens || c.ends != 0 && member != incarnation && !c.told[member] && listens
 	}
 }
 

@@ -37,6 +37,23 @@ func TestALeaderThatHearsNobodyIsCutOffAfterALeaseDuration(t *testing.T) {
 	}
 }
 
+func TestALeaseLastsAsLongAsItsHolderSaidAndNotAsIsConfiguredByNow(t *testing.T) {
+	m := measuring(t)
+	m.configuration = load(t, t.TempDir())
+	record := led("shop-2", 4, 7)
+	m.lease = leaseView{readable: true, exists: true, record: record}
+	m.revisionSince = time.Now().Add(-20 * time.Second)
+	for seconds, want := range map[int64]bool{0: true, leaseSeconds: true, 15: true, 30: false} {
+		m.lease.object.DurationSeconds = seconds
+		if got := m.leaseExpired(record); got != want {
+			t.Errorf("after 20 s, renewed for %d s: expired %t", seconds, got)
+		}
+	}
+	if m.lease.edited = true; !m.leaseExpired(record) {
+		t.Error("what was edited by hand counts")
+	}
+}
+
 func TestWhatAHolderSeesIsWrittenDownBesideTheLoopAndInOrder(t *testing.T) {
 	m := measuring(t)
 	m.options.Volumes = volumes.Layout{Data: t.TempDir()}

@@ -47,7 +47,7 @@ func (m *Manager) publishEndpoints(ctx context.Context) {
 		}
 		standbys = append(standbys, endpoints.Standby{
 			Member:    endpoints.Member{Instance: replica.Instance, Address: replica.Address, Node: node},
-			Streaming: replica.Streaming() && m.listed(replica.Instance) && !m.shut(replica.Instance), LagBytes: o.Inserted.Sub(replica.Flushed),
+			Streaming: replica.Streaming() && m.listed(replica.Instance) && !m.shut(replica.Instance), LagBytes: o.Inserted.Sub(replica.Replayed),
 		})
 	}
 	wanted := endpoints.Decide(m.leading.record.Term, self, standbys)

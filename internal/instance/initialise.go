@@ -73,7 +73,7 @@ func (m *Manager) exchangeMark(ctx context.Context, record election.Record) erro
 			if instance, ok := view.record.Bootstraps(); !ok || instance != m.options.Instance {
 				return errors.New("the Lease does not let this instance create the system any more; what initdb made is thrown away")
 			}
-			if object, err = encoded(object, record); err != nil {
+			if object, err = encoded(object, record, m.configuredLease()); err != nil {
 				return err
 			}
 			_, err = m.leases.Update(ctx, object)

@@ -14,7 +14,7 @@ import (
 const (
 	// renewEvery is the one write that an idle leader makes.
 	renewEvery = 3 * time.Second
-	// leaseSeconds is how long a leader that renews no more counts as alive.
+	// leaseSeconds is how long a leader that renews no more counts as alive, where nothing says otherwise.
 	leaseSeconds = 10
 	// rereadEvery bounds how long a watch that broke silently goes unnoticed.
 	rereadEvery = 10 * time.Second
@@ -118,7 +118,7 @@ func (m *Manager) writeRecord(record election.Record) error {
 	if err := m.rememberMembers(record); err != nil {
 		return err
 	}
-	object, err := encoded(m.lease.object, record)
+	object, err := encoded(m.lease.object, record, m.configuredLease())
 	if err != nil {
 		return err
 	}
@@ -245,31 +245,6 @@ func (m *Manager) hearsEnough(record election.Record) bool {
 	return heard >= record.Quorum.Required
 }
 
-// leaseExpired tells that a lease duration has passed by this clock: for the holder since it sent what last renewed it, for others since they first
-// read of that; for both since a reprieve, if that is later. It decides in asynchronous mode alone. A holder that does not know when it renewed it has to
-// do so, or to be granted one, first.
-func (m *Manager) leaseExpired(record election.Record) bool {
-	duration := m.leaseDuration()
-	if record.Holder == m.options.Instance {
-		return record.Revision != 0 && time.Since(later(m.revisionSince, m.reprieved(record))) > duration
-	}
-	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(later(m.revisionSince, m.reprieve.grantedAt)) > duration
-}
-
-func (m *Manager) leaseDuration() time.Duration {
-	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
-		return time.Duration(configuration.Availability.LeaseDurationSeconds) * time.Second
-	}
-	return leaseSeconds * time.Second
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // maxLag is what a standby that takes over may lack in asynchronous mode, in bytes.
 func (m *Manager) maxLag() int64 {
 	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
@@ -364,18 +339,18 @@ func (m *Manager) addressed(record election.Record) election.Record {
 }
 
 // encoded is the object that was read with another record.
-func encoded(object kubeapi.Lease, record election.Record) (kubeapi.Lease, error) {
-	now := time.Now().UTC().Truncate(time.Microsecond)
+func encoded(object kubeapi.Lease, record election.Record, lasts time.Duration) (kubeapi.Lease, error) {
+	now, seconds := time.Now().UTC().Truncate(time.Microsecond), int64(lasts/time.Second)
 	if object.Holder != record.Holder || object.Transitions != record.Term {
 		object.AcquireTime = now
 	}
 	fields, err := election.Encode(record, election.Fields{
-		LeaseDurationSeconds: leaseSeconds, RenewTime: now, Annotations: object.Annotations,
+		LeaseDurationSeconds: seconds, RenewTime: now, Annotations: object.Annotations,
 	})
 	if err != nil {
 		return kubeapi.Lease{}, err
 	}
-	object.Holder, object.Transitions, object.DurationSeconds = fields.HolderIdentity, fields.LeaseTransitions, leaseSeconds
+	object.Holder, object.Transitions, object.DurationSeconds = fields.HolderIdentity, fields.LeaseTransitions, seconds
 	object.RenewTime, object.Annotations = now, fields.Annotations
 	return object, nil
 }

@@ -60,8 +60,9 @@ func (m *Manager) ForcePromotion(ctx context.Context, request instanceapi.ForceP
 			return conflict("LeaderReachable", who+" reaches a leader, so nothing need be lost; switch over, or mend what keeps the others from it")
 		}
 		own, _ := member.Vote()
-		own.Revision = record.Revision
-		if election.MayTake(record, own, member.Votes) == "" {
+		own.Revision, member.Lease = record.Revision, record
+		// A copy that has lost something casts no vote, so that no election decides for it.
+		if !member.Disclaims() && election.MayTake(record, own, member.Votes) == "" {
 			return conflict("VotesEnough", "enough members vote; an election decides without losing anything")
 		}
 		m.forced = time.Now()

@@ -74,3 +74,38 @@ func (m *Manager) reprieved(record election.Record) time.Time {
 
 // program names this very program: a clock that counts from its start means nothing to another one.
 func (m *Manager) program() string { return strconv.FormatInt(m.startedAt.UnixNano(), 36) }
+
+// leaseExpired tells that a lease duration has passed by this clock: for the holder since it sent what last renewed it, for others since they first
+// read of that; for both since a reprieve, if that is later. It decides in asynchronous mode alone. A holder that does not know when it renewed it has to
+// do so, or to be granted one, first.
+func (m *Manager) leaseExpired(record election.Record) bool {
+	duration := m.leaseDuration()
+	if record.Holder == m.options.Instance {
+		return record.Revision != 0 && time.Since(later(m.revisionSince, m.reprieved(record))) > duration
+	}
+	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(later(m.revisionSince, m.reprieve.grantedAt)) > duration
+}
+
+// leaseDuration is how long a leader that renews no more counts as alive, as it said itself with the renewal that was read last: what is configured reaches each
+// instance at another time.
+func (m *Manager) leaseDuration() time.Duration {
+	if published := m.lease.object.DurationSeconds; published > 0 && m.lease.exists && !m.lease.edited {
+		return time.Duration(published) * time.Second
+	}
+	return m.configuredLease()
+}
+
+// configuredLease is for how long a leader renews from now on.
+func (m *Manager) configuredLease() time.Duration {
+	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
+		return time.Duration(configuration.Availability.LeaseDurationSeconds) * time.Second
+	}
+	return leaseSeconds * time.Second
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

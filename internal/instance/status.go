@@ -65,7 +65,7 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 	case p.failures > 0:
 		return instanceapi.StateFailed, "", joined("PostgreSQL ended by itself: "+m.fatal.last()+"; it is started again", m.problem)
 	}
-	return instanceapi.StateStarting, "", m.problem
+	return instanceapi.StateStarting, "", joined(m.step.Message, m.problem)
 }
 
 func joined(first, second string) string {

@@ -21,8 +21,8 @@ type Fault struct {
 	Disrupts bool
 	// WritesWait: writes need not be back before it is healed.
 	WritesWait bool
-	// KeepsLeader: it is no reason for another leader.
-	KeepsLeader bool
+	// KeepsLeader: it is no reason for another leader. RefusesNothing: nor for a write that fails.
+	KeepsLeader, RefusesNothing bool
 	// Lasts is for how long it is in force at least; zero: until writes are back.
 	Lasts time.Duration
 	// Hits are the nodes that it harms, by which no client should enter; nil for none.

@@ -48,9 +48,9 @@ func ofPrimary() []Fault {
 // ofSurroundings do not touch the instances.
 func ofSurroundings() []Fault {
 	return []Fault{
-		{Name: "api-frozen", Title: "API server frozen 60 s", KeepsLeader: true, Lasts: time.Minute,
+		{Name: "api-frozen", Title: "API server frozen 60 s", KeepsLeader: true, RefusesNothing: true, Lasts: time.Minute,
 			How: "`localcluster api freeze`: connections open, and no answer comes.", Healed: "It is thawed.", Inject: freezeAPI},
-		{Name: "operator-stopped", Title: "the operator down 60 s", KeepsLeader: true, Lasts: time.Minute,
+		{Name: "operator-stopped", Title: "the operator down 60 s", KeepsLeader: true, RefusesNothing: true, Lasts: time.Minute,
 			How: "Its Deployment is scaled to none.", Healed: "It is started again.", Inject: stopOperator},
 		{Name: "connections-exhausted", Title: "connections exhausted", KeepsLeader: true, Lasts: settle,
 			How: "Connections are opened until the primary refuses them.", Healed: "They are closed.", Inject: exhaustConnections},

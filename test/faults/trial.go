@@ -173,5 +173,9 @@ func (b *Bed) judge(ctx context.Context, fault Fault, target *Target, load *work
 	if fault.KeepsLeader && after.Term != target.Before.Term {
 		deposed = fmt.Errorf("the term went from %d (%s) to %d (%s), without a reason", target.Before.Term, target.Primary, after.Term, after.Holder)
 	}
-	return errors.Join(verdict.Err(), deposed)
+	var refused error
+	if fault.RefusesNothing && result.Errors > 0 {
+		refused = fmt.Errorf("%d writes failed, without a reason: %+v", result.Errors, result.Figures)
+	}
+	return errors.Join(verdict.Err(), deposed, refused)
 }

@@ -61,6 +61,13 @@ func TestStandbysCloneFollowAndServeReads(t *testing.T) {
 	w.pods[3].run()
 	w.pods[3].reads(notes, "first second")
 	w.eventually("it is back in the slice", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2 shop-3" })
+
+	// One that has all and shows nothing of it is no standby to read from.
+	w.check(w.pods[3].superuser("SELECT pg_wal_replay_pause()"))
+	w.pods[1].must("INSERT INTO notes SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+	w.eventually("one whose replay is stuck leaves the read-only slice", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2" })
+	w.check(w.pods[3].superuser("SELECT pg_wal_replay_resume()"))
+	w.eventually("it is back once it has replayed", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2 shop-3" })
 }
 
 func TestALoneLeaderRestartsInPlace(t *testing.T) {
