@@ -18,28 +18,28 @@ import (
 
 // takeOver is how one leader goes and another comes. Stays: its manager goes on, and may vote.
 var takeOver = []struct {
-	how   string
-	stays bool
-	end   func(*world, *pod)
-	back  func(*pod)
+	how, major string
+	stays      bool
+	end        func(*world, *pod)
+	back       func(*pod)
 }{
-	{"the postmaster is killed", true, func(w *world, p *pod) {
+	{"the postmaster is killed", "17", true, func(w *world, p *pod) {
 		w.check(p.inside("kill", "-KILL", fmt.Sprint(p.answers().Postgres.PID)))
 	}, func(*pod) {}},
-	{"one of its processes crashes", true, func(w *world, p *pod) {
+	{"one of its processes crashes", "15", true, func(w *world, p *pod) {
 		w.check(p.inside("sh", "-c", `for p in /proc/[0-9]*; do if grep -q 'wal[w]riter' "$p/cmdline"; then kill -SEGV "${p#/proc/}"; fi; done`))
 	}, func(*pod) {}},
-	{"PID 1 is killed", false, func(_ *world, p *pod) { p.kill() }, func(p *pod) { p.run() }},
-	{"PID 1 is asked to end", false, func(_ *world, p *pod) { p.terminate() }, func(p *pod) { p.run() }},
-	{"it is cut off", false, func(w *world, p *pod) { w.check(shell("ip link set " + p.link() + " down")) },
+	{"PID 1 is killed", "15", false, func(_ *world, p *pod) { p.kill() }, func(p *pod) { p.run() }},
+	{"PID 1 is asked to end", "17", false, func(_ *world, p *pod) { p.terminate() }, func(p *pod) { p.run() }},
+	{"it is cut off", "15", false, func(w *world, p *pod) { w.check(shell("ip link set " + p.link() + " down")) },
 		func(p *pod) { p.w.check(shell("ip link set " + p.link() + " up")) }},
-	{"it is frozen", false, func(w *world, p *pod) { w.check(p.signalAll("STOP")) }, func(p *pod) { p.w.check(p.signalAll("CONT")) }},
+	{"it is frozen", "17", false, func(w *world, p *pod) { w.check(p.signalAll("STOP")) }, func(p *pod) { p.w.check(p.signalAll("CONT")) }},
 }
 
 func TestAnotherMemberTakesOverAndTheFormerLeaderFollows(t *testing.T) {
 	for _, fault := range takeOver {
 		t.Run(fault.how, func(t *testing.T) {
-			w := synchronous(t, 3)
+			w := synchronous(t, 3, ofMajor(fault.major))
 			former := w.named(w.record().Holder)
 			served := w.served(naming.PrimaryService(clusterName))
 			began := time.Now()

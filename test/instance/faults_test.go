@@ -62,27 +62,31 @@ func TestALeaderThatLostTheLeaseStopsAndFollows(t *testing.T) {
 }
 
 func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
-	w := cluster(t, 2)
-	w.pods[2].reads(notes, "first")
-	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 2 })
-	before := w.pods[1].answers().Volume.Incarnation
-	// What the first wrote last, the second never had.
-	w.pods[2].kill()
-	w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
-	w.check(shell("ip link set " + w.pods[1].link() + " down")) // so that it cannot stream
-	w.pods[2].run()
-	w.pods[2].becomes(instanceapi.StateFollowing)
-	w.pass(w.pods[2])
-	w.pods[2].becomes(instanceapi.StateRunning)
-	w.pods[2].must("INSERT INTO notes VALUES ('second')")
-	w.check(shell("ip link set " + w.pods[1].link() + " up"))
-	w.pods[1].becomes(instanceapi.StateStreaming)
-	w.pods[1].reads(notes, "first second")
-	if after := w.pods[1].answers().Volume.Incarnation; after != before {
-		t.Error("it was cloned again, although what it lacked could be fetched alone")
+	for _, major := range []string{"17", "15"} {
+		t.Run("PostgreSQL "+major, func(t *testing.T) {
+			w := cluster(t, 2, ofMajor(major))
+			w.pods[2].reads(notes, "first")
+			w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 2 })
+			before := w.pods[1].answers().Volume.Incarnation
+			// What the first wrote last, the second never had.
+			w.pods[2].kill()
+			w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
+			w.check(shell("ip link set " + w.pods[1].link() + " down")) // so that it cannot stream
+			w.pods[2].run()
+			w.pods[2].becomes(instanceapi.StateFollowing)
+			w.pass(w.pods[2])
+			w.pods[2].becomes(instanceapi.StateRunning)
+			w.pods[2].must("INSERT INTO notes VALUES ('second')")
+			w.check(shell("ip link set " + w.pods[1].link() + " up"))
+			w.pods[1].becomes(instanceapi.StateStreaming)
+			w.pods[1].reads(notes, "first second")
+			if after := w.pods[1].answers().Volume.Incarnation; after != before {
+				t.Error("it was cloned again, although what it lacked could be fetched alone")
+			}
+			w.pods[1].logs("rewinding")
+			w.pods[1].measures(`rewinds_total{outcome="done"}`, 1)
+		})
 	}
-	w.pods[1].logs("rewinding")
-	w.pods[1].measures(`rewinds_total{outcome="done"}`, 1)
 }
 
 func TestAStandbyWhoseWALIsGoneIsClonedAgain(t *testing.T) {
@@ -134,6 +138,37 @@ func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
 	w.eventually("the leader renews again", func() bool { return w.record().Revision > revision })
 	if w.record().Term != 1 {
 		t.Error("the term changed")
+	}
+}
+
+// A program that starts anew goes by what the one before it had written down. It is the first time here that a leader of version 15 starts in place.
+func TestInstancesThatRestartWhileTheAPIServerIsFrozenComeBackInTheRolesThatTheyCanProve(t *testing.T) {
+	w := synchronous(t, 3, ofMajor("15"))
+	leader := w.named(w.record().Holder)
+	standby := w.other(leader)
+	w.check(env.api.freeze())
+	defer func() { w.check(env.api.thaw()) }()
+	for _, p := range []*pod{standby, leader} {
+		p.kill()
+		p.run()
+		p.configure()
+		if p == leader {
+			p.becomes(instanceapi.StateRunning)
+		} else {
+			p.becomes(instanceapi.StateStreaming)
+		}
+	}
+	leader.must("INSERT INTO notes VALUES ('frozen')")
+	for _, p := range w.pods {
+		p.reads(notes, "first frozen")
+	}
+	w.check(env.api.thaw())
+	w.eventually("the leader renews again", func() bool {
+		record := w.record()
+		return record.Holder == leader.name && leader.status().Leader
+	})
+	if after := w.record(); after.Term != 1 {
+		t.Errorf("the term became %d", after.Term)
 	}
 }
 
@@ -223,8 +258,11 @@ func TestAnIdleClusterWritesOncePerInterval(t *testing.T) {
 	}
 }
 
+// ofMajor is PostgreSQL of that version.
+func ofMajor(major string) func(*world) { return func(w *world) { w.major = major } }
+
 func TestTheOlderMajorVersionServesToo(t *testing.T) {
-	w := cluster(t, 2, func(w *world) { w.major = "15" })
+	w := cluster(t, 2, ofMajor("15"))
 	w.pods[2].reads(notes, "first")
 	if version := w.pods[1].must("SHOW server_version"); !strings.HasPrefix(version, "15.") {
 		t.Errorf("it is %s", version)
@@ -235,7 +273,7 @@ func TestTheOlderMajorVersionServesToo(t *testing.T) {
 }
 
 func TestAnImageOfAnotherMajorVersionIsWaitedOut(t *testing.T) {
-	w := cluster(t, 1, func(w *world) { w.major = "15" })
+	w := cluster(t, 1, ofMajor("15"))
 	w.pods[1].terminate()
 	w.major = "17"
 	w.pods[1].run()

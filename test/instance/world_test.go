@@ -92,7 +92,7 @@ var worlds atomic.Int32
 // alone are the tests that others would disturb, or that would disturb others.
 var alone = []string{
 	"TestTheDatabaseServesWhileTheAPIServerIsFrozen", "TestAnAsynchronousLeaderGoesOnWithoutTheAPIServerWhileAllMembersFollow",
-	"TestAnIdleClusterWritesOncePerInterval", "TestAnIdleManagerStaysSmall", "TestALeaderThatIsDeletedRefusesConnectionsUntilItsSuccessorIsOpen",
+	"TestInstancesThatRestartWhileTheAPIServerIsFrozenComeBackInTheRolesThatTheyCanProve", "TestAnIdleClusterWritesOncePerInterval", "TestAnIdleManagerStaysSmall", "TestALeaderThatIsDeletedRefusesConnectionsUntilItsSuccessorIsOpen",
 }
 
 // parallel lets a test run beside others, once however many worlds it makes.
