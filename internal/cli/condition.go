@@ -11,7 +11,7 @@ import (
 // runbooks are the pages in docs/runbooks, each named for a condition's reason.
 func runbooks() []string {
 	return []string{"AccessFailed", "CannotFollow", "DataMissing", "ForeignSystem", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
-		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "NameTaken", "NoPrimary", "NodeLost", "ParameterRejected", "SecretMissing",
+		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "LeaseIgnored", "NameTaken", "NoPrimary", "NodeLost", "ParameterRejected", "SecretMissing",
 		"StorageClassUnusable", "TooFewStandbys", "Unschedulable", "VolumesMissing"}
 }
 
