@@ -107,10 +107,11 @@ test-sim: ## Try the protocol of failover in thousands of worlds (SEEDS=n; SEED=
 test-integration: localcluster ## Test the API against a real API server and etcd
 	@$(SHARED) go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...
 
-# What was tested is not cached: the tests build the program that they start, of which go does not know.
+# What was tested is not cached: the tests build the program that they start, of which go does not know. One package after the other: what takes over in
+# seconds must not wait for the disks of another package's servers.
 test-instance: localcluster ## Test the instance manager against real PostgreSQL, from the image's root file system
 	@[ -d $(IMAGES)/postgres.rootfs ] || $(MAKE) image-postgres
-	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -count 1 -parallel 4 -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/... ./test/workload/... ./test/facts/...
+	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -count 1 -p 1 -parallel 4 -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/... ./test/workload/... ./test/facts/...
 
 test-images: ## Test what the images hold, and their Dockerfiles
 	@$(MAKE) -C images test

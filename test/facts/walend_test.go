@@ -15,13 +15,13 @@ func TestTheEndOfTheWALIsWhereRecoveryComesTo(t *testing.T) {
 	each(t, func(t *testing.T, programs pgtest.Programs) {
 		a := newPrimary(t, programs, map[string]string{"autovacuum": "off"})
 		pgtest.Exec(t, a.session(t), "CREATE TABLE x (filling text)")
-		for round := range 12 {
+		for round := range 6 {
 			statements := []string{
 				// Records of many lengths, longer than a page and longer than a segment among them.
-				fmt.Sprintf("INSERT INTO x SELECT string_agg(md5(n::text), '') FROM generate_series(1, %d) n", 1+round*round*400),
-				"SELECT pg_logical_emit_message(true, 'x', repeat('y', " + fmt.Sprint(1+round*977) + "))",
+				fmt.Sprintf("INSERT INTO x SELECT string_agg(md5(n::text), '') FROM generate_series(1, %d) n", 1+round*round*1600),
+				"SELECT pg_logical_emit_message(true, 'x', repeat('y', " + fmt.Sprint(1+round*1977) + "))",
 			}
-			if round%4 == 3 {
+			if round == 3 {
 				statements = append(statements, "SELECT pg_switch_wal()")
 			}
 			pgtest.Exec(t, a.session(t), statements...)
