@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -64,7 +63,7 @@ func (m *Manager) askMembers(ctx context.Context) {
 	if !c.endsKnown {
 		return
 	}
-	m.statuses.Ask(ctx, slices.DeleteFunc(record.MemberNames(), func(name string) bool { return name == m.options.Instance }), askedAgainAfter)
+	m.statuses.Ask(ctx, m.others(), askedAgainAfter)
 	for name, status := range m.statuses.Answers(askedAgainAfter + time.Second) {
 		c.hear(status, record.Quorum.Members[status.Volume.Incarnation] == name)
 	}

@@ -66,20 +66,23 @@ func WALEnd(ctx context.Context, run func(ctx context.Context, program string, a
 	if err != nil {
 		return 0, err
 	}
-	return recordEnd(last, LSN(length), LSN(control.WALSegmentSize), strings.Contains(statistics, "XLOG/SWITCH ")), nil //nolint:gosec // a size is positive
+	return recordEnd(last, LSN(length), segmentSize(control), strings.Contains(statistics, "XLOG/SWITCH ")), nil
+}
+
+func segmentSize(control ControlData) LSN {
+	return LSN(control.WALSegmentSize) //nolint:gosec // pg_control has 1 MB to 1 GB
 }
 
 // segmentName is that of the file which holds a position: XLogFileName in access/xlog_internal.h.
 func segmentName(at LSN, control ControlData) string {
-	size := uint64(control.WALSegmentSize) //nolint:gosec // a size is positive
-	number, perHigh := uint64(at)/size, (uint64(1)<<32)/size
-	return fmt.Sprintf("%08X%08X%08X", control.CheckpointTimeline, number/perHigh, number%perHigh)
+	number, perHigh := at/segmentSize(control), (LSN(1)<<32)/segmentSize(control)
+	return fmt.Sprintf("%08X%08X%08X", control.CheckpointTimeline, uint64(number/perHigh), uint64(number%perHigh))
 }
 
 // wholeSegments is where the last segment ends of those that follow each other from the one of REDO on and have their size: where a flush was lost a file may be
 // short, or not be there.
 func wholeSegments(wal string, control ControlData) LSN {
-	size := LSN(control.WALSegmentSize) //nolint:gosec // a size is positive
+	size := segmentSize(control)
 	end := control.CheckpointREDO / size * size
 	for {
 		file, err := os.Stat(filepath.Join(wal, segmentName(end, control)))
