@@ -14,7 +14,8 @@ import (
 // anything. Meanwhile it tells them that it is down: where they can do without it they elect, and where they cannot they detach, and know by that how far they go.
 
 const (
-	// hearingPatience is how long a member may take to be heard, and answerPatience how long one that is heard may take to find out how far its copy goes.
+	// hearingPatience is how long a member may take to be heard, and answerPatience how long one that is heard may take to find out how far its copy goes. For
+	// that it detaches, which it does by what it reads of the Lease: without the API it cannot, and what it has replayed by then is all that there is to hear.
 	hearingPatience = time.Second
 	answerPatience  = 5 * time.Second
 	// askedAgainAfter is when one that did not know yet is asked again.
@@ -72,7 +73,8 @@ func (m *Manager) askMembers(ctx context.Context) {
 	c.listens = m.lease.readable && m.lease.doubtful && waited < answerPatience
 	for member, name := range record.Quorum.Members {
 		beat, heard := m.peers.Beat(name)
-		listens := waited < hearingPatience || waited < answerPatience && heard && m.fresh(beat) && beat.Incarnation == member
+		finds := heard && m.fresh(beat) && beat.Incarnation == member && m.apiAnswered.After(c.began)
+		listens := waited < hearingPatience || waited < answerPatience && finds
 		c.listens = c.listens || c.ends != 0 && member != incarnation && !c.told[member] && listens
 	}
 }

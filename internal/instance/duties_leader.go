@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/instance/endpoints"
+	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
@@ -20,6 +21,7 @@ const peersEvery = 30 * time.Second
 func (m *Manager) leaderDuties(ctx context.Context) {
 	m.statuses.Ask(ctx, m.others(), peersEvery)
 	m.publishEndpoints(ctx)
+	m.endStale(ctx)
 	if time.Since(m.leading.slotsAt) >= slotsEvery {
 		m.leading.slotsAt = time.Now()
 		if err := m.keepSlots(ctx); err != nil {
@@ -64,6 +66,34 @@ func (m *Manager) shut(instance string) bool {
 func (m *Manager) listed(instance string) bool {
 	configuration, known := m.configuration.inForce()
 	return known && slices.Contains(configuration.Instances, instance)
+}
+
+// staleAfter is how long before its heartbeat says that it does not stream a standby must have replied for the last time: one that streams does each second.
+const staleAfter = 2 * time.Second
+
+// reply of a standby: repliedAt by its clock, seen when that had changed. ended: its walsender was asked to end.
+type reply struct {
+	repliedAt, seen time.Time
+	ended           bool
+}
+
+// endStale ends each walsender whose standby has gone silently and is back: it holds the slot, so that its successor would wait for wal_sender_timeout.
+func (m *Manager) endStale(ctx context.Context) {
+	now, replies := time.Now(), map[server.Walsender]reply{}
+	for _, replica := range m.process.observation.Replicas {
+		last, known := m.leading.replies[replica.Walsender]
+		if !known || !last.repliedAt.Equal(replica.RepliedAt) {
+			last = reply{repliedAt: replica.RepliedAt, seen: now}
+		}
+		beat, heard := m.peers.Beat(replica.Instance)
+		if left := heard && m.fresh(beat) && !beat.Eligible && beat.At.Sub(last.seen) >= staleAfter; left && !last.ended {
+			err := m.sql.TerminateWalsender(ctx, replica.Walsender)
+			last.ended = err == nil
+			m.log.Info("ended the connection that a standby has left", "standby", replica.Instance, "silent", now.Sub(last.seen).String(), "error", err)
+		}
+		replies[replica.Walsender] = last
+	}
+	m.leading.replies = replies
 }
 
 // keepSlots makes a slot for every other instance of the configuration, drops those of instances that are gone, and those that lost what they

@@ -9,6 +9,7 @@ import (
 
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/postgres"
 )
 
 // following is what a follower keeps about its leader.
@@ -23,6 +24,8 @@ type following struct {
 	receiver         int
 	// clones are the times at which it was cloned again because it could not follow.
 	clones []time.Time
+	// stuckAt is the position at which replay did nothing any more before the last restart; 0 for none.
+	stuckAt postgres.LSN
 	// gaveUp: it was cloned again in vain, and is not for a while.
 	gaveUp bool
 	// needed: it would be cloned again, if there were enough others without it.
@@ -95,12 +98,22 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	if since.IsZero() || time.Since(since) < refusedPatience || time.Since(f.served) < refusedPatience || time.Since(p.postmaster.StartedAt) < refusedPatience {
 		return nil
 	}
+	what := "it cannot follow (" + why + ")"
+	if whyNot := m.mayDiscard(ctx, m.lastRecord()); whyNot != nil && whyNot.reason != instanceapi.WaitIrreparable {
+		f.needed = false
+		return fmt.Errorf("%s: %s", what, whyNot.message)
+	}
+	return m.replaceCopy(ctx, what, why)
+}
+
+// replaceCopy by a clone of the leader's, which is worth more than this one, unless the leader cannot do without it, or it was cloned in vain too often.
+func (m *Manager) replaceCopy(ctx context.Context, what, why string) error {
 	whyNot := m.mayDiscard(ctx, m.lastRecord())
-	if f.needed = whyNot != nil && whyNot.reason == instanceapi.WaitIrreparable; whyNot != nil {
-		return fmt.Errorf("it cannot follow (%s): %s", why, whyNot.message)
+	if m.following.needed = whyNot != nil && whyNot.reason == instanceapi.WaitIrreparable; m.following.needed {
+		return fmt.Errorf("%s: %s", what, whyNot.message)
 	}
 	if !m.cloneAgain(why) {
-		return fmt.Errorf("it cannot follow (%s) and was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)
+		return fmt.Errorf("%s and was cloned %d times within an hour, so it is not cloned again before that hour is over", what, clonesPerHour)
 	}
 	return m.stop(supervisor.Immediate)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
@@ -17,6 +18,8 @@ type leading struct {
 	openedAt time.Time
 	// slotsAt is when the slots were last looked at.
 	slotsAt time.Time
+	// replies of those that follow, by the walsender that they came to.
+	replies map[server.Walsender]reply
 }
 
 // tells that the Lease does not say yet that this leader is open.

@@ -225,6 +225,9 @@ func (m *Manager) duties(ctx context.Context) {
 		if err := m.seeThatItStreams(ctx); err != nil {
 			m.hold("following", err)
 		}
+		if err := m.seeThatItReplays(ctx); err != nil {
+			m.hold("following", err)
+		}
 	}
 }
 

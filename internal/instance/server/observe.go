@@ -32,8 +32,9 @@ type Observation struct {
 	ReceivedTimeline int64
 	// HeardAt is when the walreceiver last heard of its leader, by this server's clock: good for seeing that it changes.
 	HeardAt time.Time
-	// Blocked: replay waits for queries of clients to end.
-	Blocked bool
+	// Startup is the PID of the startup process, 0 for none. Blocked: replay waits for queries of clients to end. Paused: somebody has paused it.
+	Startup         int
+	Blocked, Paused bool
 	// Exhausted: the startup process has replayed all there is and waits until it may try to get more.
 	Exhausted bool
 	// StandbySensitive are the values in force.
@@ -84,6 +85,8 @@ SELECT pg_is_in_recovery(),
        coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0),
        coalesce((SELECT last_msg_receipt_time FROM pg_stat_wal_receiver), 'epoch'),
        coalesce((SELECT wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin') FROM pg_stat_activity WHERE backend_type = 'startup'), false),
+       coalesce((SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'startup'), 0),
+       CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() <> 'not paused' ELSE false END,
        current_setting('max_connections')::bigint, current_setting('max_locks_per_transaction')::bigint,
        current_setting('max_prepared_transactions')::bigint, current_setting('max_wal_senders')::bigint,
        current_setting('max_worker_processes')::bigint
@@ -103,7 +106,7 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 		sensitive := make([]int64, len(postgres.StandbySensitive))
 		targets := []any{
 			&o.InRecovery, &o.Receiver, &o.Exhausted, &o.Timeline, &o.ControlTimeline, &inserted, &flushed, &received, &replayed,
-			&o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &o.Blocked,
+			&o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &o.Blocked, &o.Startup, &o.Paused,
 		}
 		for i := range sensitive {
 			targets = append(targets, &sensitive[i])

@@ -89,22 +89,35 @@ func ChildrenOf(parent int) map[int]string {
 }
 
 func childrenOf(parent int, wanted func(state string) bool) []int {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
+	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
 	var pids []int
-	for _, file := range stats {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			continue // gone in between
-		}
-		// pid (comm) state ppid …; comm may hold anything, also blanks and parentheses.
-		end := strings.LastIndexByte(string(content), ')')
-		fields := strings.Fields(string(content[end+1:]))
-		if end < 0 || len(fields) < 2 || !wanted(fields[0]) || fields[1] != strconv.Itoa(parent) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+	for _, directory := range processes {
+		pid, err := strconv.Atoi(filepath.Base(directory))
+		if fields := statOf(pid); err == nil && len(fields) > 1 && wanted(fields[0]) && fields[1] == strconv.Itoa(parent) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+// CPUTime that a process has used, in clock ticks. onDisk: it waits for a disk now. Zero where it is gone.
+func CPUTime(pid int) (ticks int64, onDisk bool) {
+	const user, system = 11, 12
+	fields := statOf(pid)
+	if len(fields) <= system {
+		return 0, false
+	}
+	inUser, _ := strconv.ParseInt(fields[user], 10, 64)
+	inSystem, _ := strconv.ParseInt(fields[system], 10, 64)
+	return inUser + inSystem, fields[0] == "D"
+}
+
+// statOf a process: what its stat tells from its state on, see proc(5); nil where it is gone.
+func statOf(pid int) []string {
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return nil
+	}
+	// pid (comm) state ppid …; comm may hold anything, also blanks and parentheses.
+	return strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
 }

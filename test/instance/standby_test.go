@@ -1,0 +1,119 @@
+//go:build integration
+
+package instance
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/timonier-io/timonier/internal/instance/server"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
+	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/pki"
+)
+
+// replicate connects for replication as an instance would, under a name and with further options of the session.
+func (p *pod) replicate(applicationName, options string) *pgconn.PgConn {
+	w := p.w
+	w.t.Helper()
+	config, err := pgconn.ParseConfig(fmt.Sprintf("host=%s port=%d user=%s connect_timeout=3", w.address(p.ordinal), naming.PortPostgres, naming.ReplicationRole))
+	w.check(err)
+	certificates := filepath.Join(w.directory, "certificates")
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(certificates, pki.FileReplication), filepath.Join(certificates, pki.FileReplicationKey))
+	w.check(err)
+	roots := x509.NewCertPool()
+	roots.AddCert(w.clients.Certificate)
+	config.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS12,
+		ServerName: naming.LeaderHost(clusterName, w.namespace)}
+	config.Fallbacks = nil
+	config.RuntimeParams = map[string]string{"replication": "true", "application_name": applicationName, "options": options}
+	connection, err := pgconn.ConnectConfig(w.ctx, config)
+	w.check(err)
+	w.t.Cleanup(func() { _ = connection.Close(w.t.Context()) }) // it may have been ended
+	return connection
+}
+
+// stream begins to stream from where the leader is, and tells nothing of what comes.
+func (w *world) stream(connection *pgconn.PgConn, slot string) {
+	w.t.Helper()
+	system, err := connection.Exec(w.ctx, "IDENTIFY_SYSTEM").ReadAll()
+	w.check(err)
+	connection.Frontend().Send(&pgproto3.Query{String: fmt.Sprintf("START_REPLICATION SLOT %s PHYSICAL %s", slot, system[0].Rows[0][2])})
+	w.check(connection.Frontend().Flush())
+	for {
+		message, err := connection.ReceiveMessage(w.ctx)
+		w.check(err)
+		switch answer := message.(type) {
+		case *pgproto3.CopyBothResponse:
+			return
+		case *pgproto3.ErrorResponse:
+			w.t.Fatalf("it does not stream: %s", answer.Message)
+		}
+	}
+}
+
+func TestAConnectionThatAStandbyHasLeftIsEndedOnceItIsBack(t *testing.T) {
+	w := cluster(t, 2)
+	incarnation := w.pods[2].answers().Volume.Incarnation
+	w.pods[2].terminate()
+	// What is left where its node vanished: nobody replies, and nobody ends it. PostgreSQL would after wal_sender_timeout.
+	left := w.pods[1].replicate(server.ApplicationName("shop-2", incarnation, w.record().Term), "-c wal_sender_timeout=0")
+	w.stream(left, naming.Slot("shop-2"))
+	w.pods[2].run()
+	w.pods[2].becomes(instanceapi.StateStreaming)
+	w.pods[1].logs("ended the connection that a standby has left")
+	w.pods[1].must("INSERT INTO notes VALUES ('second')")
+	w.pods[2].reads(notes, "first second")
+}
+
+// child of the postmaster whose title has a text, as this machine sees it; 0 where there is none.
+func (p *pod) child(title string) int {
+	for postmaster := range supervisor.ChildrenOf(p.container.Process.Pid) {
+		for pid, shown := range supervisor.ChildrenOf(postmaster) {
+			if strings.HasPrefix(shown, "postgres: ") && strings.Contains(shown, title) {
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+func TestAStandbyWhoseReplayDoesNothingIsRestartedAndThenClonedAgain(t *testing.T) {
+	w := cluster(t, 2)
+	standby := w.pods[2]
+	before, stopped := standby.answers(), map[time.Time]bool{}
+	w.pods[1].must("INSERT INTO notes VALUES ('second')")
+	w.check(syscall.Kill(w.pods[1].child("background writer"), syscall.SIGSTOP)) // it would log what runs, so that replay were stuck at another position
+	// A startup process that is stopped, each time it serves again, is to the manager one that hangs in a record.
+	w.eventually("it is cloned again", func() bool {
+		status := standby.status()
+		if status.Postgres == nil || status.State != instanceapi.StateStreaming || stopped[status.Postgres.StartedAt] {
+			return false
+		}
+		if status.Volume.Incarnation != before.Volume.Incarnation {
+			return true
+		}
+		startup, receiver := standby.child("startup"), standby.child("walreceiver")
+		if startup == 0 || receiver == 0 || syscall.Kill(startup, syscall.SIGSTOP) != nil {
+			return false
+		}
+		stopped[status.Postgres.StartedAt] = true
+		_ = syscall.Kill(receiver, syscall.SIGTERM) // only the process that hangs would start another one
+		return false
+	})
+	if len(stopped) < 2 {
+		t.Errorf("it was cloned without a restart before: %v", stopped)
+	}
+	standby.logs("replay does nothing although there is WAL; restarting postgres")
+	standby.reads(notes, "first second")
+}
