@@ -24,8 +24,9 @@ type following struct {
 	receiver         int
 	// clones are the times at which it was cloned again because it could not follow.
 	clones []time.Time
-	// stuckAt is the position at which replay did nothing any more before the last restart; 0 for none.
-	stuckAt postgres.LSN
+	// replaying is what the startup process was last seen to do, and stuckAt the position at which replay did nothing any more before the last restart; 0 for none.
+	replaying replaying
+	stuckAt   postgres.LSN
 	// gaveUp: it was cloned again in vain, and is not for a while.
 	gaveUp bool
 	// needed: it would be cloned again, if there were enough others without it.

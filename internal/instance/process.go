@@ -44,8 +44,6 @@ type process struct {
 	// waits is since when its startup process was seen to wait with less replayed than was received, and waitsAt up to where it had replayed then.
 	waits   time.Time
 	waitsAt postgres.LSN
-	// replaying is what its startup process was last seen to do.
-	replaying replaying
 	// replayedTimeline of a detached standby that has come to its end; 0 where it is not known.
 	replayedTimeline int64
 	// opensAt is how much WAL was on disk when it was first seen to be primary.
