@@ -17,10 +17,10 @@ func TestTheSummaryTellsWhereItWasMeasured(t *testing.T) {
 			LoadBefore: "0.1 0.2 0.3", LoadAfter: "1 2 3"},
 		Creation: Creation{Instances: 3, Runs: make([]Run, 5), Median: 9.96, Worst: 12},
 		Rest: &Rest{Clusters: 10, IdleSeconds: 600, Managers: map[string]Manager{"a": {RSS: 20480, CPU: 1}, "b": {RSS: 21504, CPU: 4}, "c": {RSS: 20480, CPU: 2}},
-			LeaseWrites: map[string]float64{"x": 0.97}, Operator: 51200},
+			LeaseWrites: map[string]float64{"x": 0.97}, OtherWrites: 0.005, Operator: 51200},
 	}
 	for _, part := range []string{"2030-01-02", "0123456789ab with changes", "2 cores, 4 GiB, Linux 6.1", "0.1 0.2 0.3 before, 1 2 3 after",
-		"| 10.0 s | 12.0 s |", "| 20.0 MiB | 21.0 MiB |", "| 50.0 MiB |", "| 2.0 m | 4.0 m | 5 m |", "| 0.97 | 0.97 | 1 |"} {
+		"| 10.0 s | 12.0 s |", "| 20.0 MiB | 21.0 MiB |", "| 50.0 MiB |", "| 2.0 m | 4.0 m | 5 m |", "| 0.97 | 0.97 | 1 |", "| 0.005 |"} {
 		if !strings.Contains(result.table(), part) {
 			t.Errorf("%q is not in\n%s", part, result.table())
 		}
@@ -29,11 +29,28 @@ func TestTheSummaryTellsWhereItWasMeasured(t *testing.T) {
 
 func TestWhatIsCountedAtRestIsWhatWasAddedInBetween(t *testing.T) {
 	begin := time.Unix(1000, 0)
-	before := look{managers: map[string]seenManager{"a": {rss: 1, cpu: 2, at: begin}}, revisions: map[string]float64{"x": 10}, at: begin}
+	before := look{managers: map[string]seenManager{"a": {rss: 1, cpu: 2, at: begin}}, revisions: map[string]float64{"x": 10}, writes: 100, at: begin}
 	end := begin.Add(time.Minute)
-	after := look{managers: map[string]seenManager{"a": {rss: 3, cpu: 2.3, at: end}, "made later": {at: end}}, revisions: map[string]float64{"x": 30}, at: end}
-	want := &Rest{Managers: map[string]Manager{"a": {RSS: 3, CPU: 5}}, LeaseWrites: map[string]float64{"x": 1}}
+	after := look{managers: map[string]seenManager{"a": {rss: 3, cpu: 2.3, at: end}, "made later": {at: end}}, revisions: map[string]float64{"x": 30}, writes: 110, at: end}
+	want := &Rest{Managers: map[string]Manager{"a": {RSS: 3, CPU: 5}}, LeaseWrites: map[string]float64{"x": 1}, OtherWrites: 0.5}
 	if diff := cmp.Diff(want, after.since(before), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestWritesAreThoseOfWhatClustersConsistOf(t *testing.T) {
+	metrics := `# TYPE apiserver_request_total counter
+apiserver_request_total{code="200",dry_run="",resource="pods",subresource="status",verb="PATCH"} 3
+apiserver_request_total{code="200",dry_run="",resource="postgresclusters",subresource="status",verb="APPLY"} 4
+apiserver_request_total{code="200",dry_run="",resource="pods",subresource="",verb="LIST"} 100
+apiserver_request_total{code="200",dry_run="All",resource="services",subresource="",verb="APPLY"} 100
+apiserver_request_total{code="201",dry_run="",resource="serviceaccounts",subresource="token",verb="POST"} 100
+apiserver_request_total{code="200",dry_run="",resource="nodes",subresource="status",verb="PATCH"} 100
+`
+	if sum, err := writes(metrics); err != nil || sum != 7 {
+		t.Errorf("%v %v; want 7", sum, err)
+	}
+	if _, err := writes("up 1\n"); err == nil {
+		t.Error("metrics without requests were taken for none")
 	}
 }
