@@ -12,8 +12,8 @@ type doubt struct {
 	since time.Time
 	// cause of the suspicion, "" for none.
 	cause string
-	// heardAt is when WAL or a sign of life came from the leader last, and by what mark of the walreceiver that was seen.
-	heardAt, mark time.Time
+	// heardAt is when WAL or a sign of life came from the leader last, by what mark of the walreceiver that was seen, and when that was looked at last.
+	heardAt, mark, lookedAt time.Time
 	// holderSince is when the holder was first seen to be the holder.
 	holderSince time.Time
 }
@@ -49,8 +49,9 @@ func (m *Manager) suspect() {
 	s := election.Suspicion{StreamClosed: true, Detection: m.failureDetection()}
 	if o := m.process.observation; o != nil && o.InRecovery {
 		if !o.HeardAt.Equal(m.doubt.mark) {
-			m.doubt.mark, m.doubt.heardAt = o.HeardAt, now
+			m.doubt.mark, m.doubt.heardAt = o.HeardAt, m.doubt.heard(now, o.HeardAgo)
 		}
+		m.doubt.lookedAt = now
 		s.StreamClosed = !o.Streaming
 	}
 	s.StreamSilent = now.Sub(m.doubt.heardAt)
@@ -69,6 +70,18 @@ func (m *Manager) suspect() {
 		m.log.Info("the leader is heard again", "leader", record.Holder)
 	}
 	m.doubt.cause = cause
+}
+
+// heard is when the walreceiver heard something that was not there at the look before: a calm follower looks once a second, and a leader that fell silent right
+// after a look is not to be missed a second later for that. By the server's clock, which may jump, it is told only within these bounds.
+func (d doubt) heard(now time.Time, ago time.Duration) time.Time {
+	at := now.Add(-max(ago, 0))
+	for _, earliest := range []time.Time{d.heardAt, d.lookedAt} {
+		if at.Before(earliest) {
+			at = earliest
+		}
+	}
+	return at
 }
 
 // failureDetection is how long a leader may be silent.

@@ -30,8 +30,10 @@ type Observation struct {
 	Streaming bool
 	// ReceivedTimeline is the one that the walreceiver receives, 0 without one.
 	ReceivedTimeline int64
-	// HeardAt is when the walreceiver last heard of its leader, by this server's clock: good for seeing that it changes.
-	HeardAt time.Time
+	// HeardAt is when the walreceiver last heard of its leader, by this server's clock: good for seeing that it changes. HeardAgo is how long before it
+	// answered that was.
+	HeardAt  time.Time
+	HeardAgo time.Duration
 	// Startup is the PID of the startup process, 0 for none. Blocked: replay waits for queries of clients to end. Paused: somebody has paused it.
 	Startup         int
 	Blocked, Paused bool
@@ -84,6 +86,7 @@ SELECT pg_is_in_recovery(),
        coalesce((SELECT status = 'streaming' FROM pg_stat_wal_receiver), false),
        coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0),
        coalesce((SELECT last_msg_receipt_time FROM pg_stat_wal_receiver), 'epoch'),
+       coalesce((SELECT (1000000 * extract(epoch FROM clock_timestamp() - last_msg_receipt_time))::bigint FROM pg_stat_wal_receiver), 0),
        coalesce((SELECT wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin') FROM pg_stat_activity WHERE backend_type = 'startup'), false),
        coalesce((SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'startup'), 0),
        CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() <> 'not paused' ELSE false END,
@@ -103,10 +106,11 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 	var o Observation
 	err := s.use(ctx, func(conn *pgx.Conn) error {
 		var inserted, flushed, received, replayed *string
+		var microseconds int64
 		sensitive := make([]int64, len(postgres.StandbySensitive))
 		targets := []any{
 			&o.InRecovery, &o.Receiver, &o.Exhausted, &o.Timeline, &o.ControlTimeline, &inserted, &flushed, &received, &replayed,
-			&o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &o.Blocked, &o.Startup, &o.Paused,
+			&o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &microseconds, &o.Blocked, &o.Startup, &o.Paused,
 		}
 		for i := range sensitive {
 			targets = append(targets, &sensitive[i])
@@ -114,6 +118,7 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 		if err := conn.QueryRow(ctx, observe).Scan(targets...); err != nil {
 			return err
 		}
+		o.HeardAgo = time.Duration(microseconds) * time.Microsecond
 		o.StandbySensitive = map[string]int64{}
 		for i, name := range postgres.StandbySensitive { // sorted, as in the query
 			o.StandbySensitive[name] = sensitive[i]
