@@ -232,17 +232,19 @@ func (m *Manager) duties(ctx context.Context) {
 }
 
 func (m *Manager) openLogs(handover *handover) error {
-	seen := func(entry logs.Entry) {
-		m.fatal.see(entry)
-		m.countCancelled(entry)
-	}
 	var err error
 	if handover != nil {
-		m.stream, err = logs.TakeOver(m.options.logDirectory(), handover.Logs, m.sink, seen, time.Now)
+		m.stream, err = logs.TakeOver(m.options.logDirectory(), handover.Logs, m.sink, m.seeEntry, time.Now)
 		return err
 	}
-	m.stream, err = logs.Open(m.options.logDirectory(), m.sink, seen, time.Now)
+	m.stream, err = logs.Open(m.options.logDirectory(), m.sink, m.seeEntry, time.Now)
 	return err
+}
+
+// seeEntry looks at what PostgreSQL logs, for what nothing else tells.
+func (m *Manager) seeEntry(entry logs.Entry) {
+	m.fatal.see(entry)
+	m.countCancelled(entry)
 }
 
 func (m *Manager) refreshCertificates() {

@@ -154,7 +154,7 @@ func (m *Manager) execute() error {
 		err = syscall.Exec(m.options.Program, os.Args, os.Environ())
 	}
 	// Still this program: it goes on reading the log where it stopped.
-	stream, errLogs := logs.TakeOver(m.options.logDirectory(), state.Logs, m.sink, m.fatal.see, time.Now)
+	stream, errLogs := logs.TakeOver(m.options.logDirectory(), state.Logs, m.sink, m.seeEntry, time.Now)
 	if errLogs == nil {
 		m.stream = stream
 	}
