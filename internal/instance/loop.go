@@ -47,6 +47,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer servers.close()
 	go m.publisher.Run(background)
 	go m.watchLease(background)
+	go m.watchOverrides(background)
 	go m.writes.Run(background, probeEvery, func() bool { return m.beat.Load().beat.Leads })
 	m.log.Info("instance manager started", "instance", m.options.Instance, "version", m.options.Version)
 

@@ -55,7 +55,9 @@ type Manager struct {
 	published atomic.Pointer[instanceapi.Status]
 	beat      atomic.Pointer[toldBeat]
 	seenState atomic.Pointer[metrics.State]
-	turnedAt  atomic.Int64 // when the loop last turned, in Unix nanoseconds
+	turnedAt  atomic.Int64                                           // when the loop last turned, in Unix nanoseconds
+	overrides atomic.Pointer[instanceapi.SynchronousCommitOverrides] // as the leader's catalogue has them; nil while it was not looked at
+	cancelled atomic.Int64                                           // commits that did not wait for their standbys, since cancelledSince
 	fatal     lastFatal
 	applying  sync.Mutex // one configuration, restart or upgrade at a time
 
@@ -84,6 +86,7 @@ type Manager struct {
 	leaving         string       // why it gives the Lease up, "" for no
 	handing         *handingOver // a handover that is under way, nil for none
 	passed          *handingOver // the one that was passed on, until its successor is open
+	cancelledSince  time.Time    // when cancelled began at 0
 	takeover        *takeover    // that this instance takes part in, nil for none
 	stalled         bool         // the probe of the write path that is under way was counted
 	following       following
@@ -110,7 +113,7 @@ func New(options Options) (*Manager, error) {
 		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{}, unsettled: neverRead, apiAnswered: time.Now(),
 		doubt: doubt{holderSince: time.Now(), heardAt: time.Now()},
 	}
-	m.measures = metrics.NewAvailability()
+	m.measures, m.cancelledSince = metrics.NewAvailability(), m.startedAt
 	m.sink = logs.NewSink(options.Output, time.Now)
 	m.log = slog.New(slog.NewJSONHandler(m.sink, nil)).With("logger", "timonier")
 	for _, directory := range []string{options.socketDirectory(), options.keyDirectory(), options.inRun("candidate")} {

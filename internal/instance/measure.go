@@ -146,7 +146,10 @@ func (m *Manager) countCancelled(entry logs.Entry) {
 		m.measures.CancelledWaits.Add(metrics.ByTermination)
 	case cancelled:
 		m.measures.CancelledWaits.Add(metrics.ByRequest)
+	default:
+		return
 	}
+	m.cancelled.Add(1)
 }
 
 // measureWrite of a probe that came back.

@@ -23,12 +23,16 @@ func (m *Manager) publish() {
 		ConfigurationRevision: m.configuration.revision(),
 		Rejected:              m.configuration.rejection(),
 		Certificates:          m.certificates.Report(),
+		CancelledWaits:        m.cancelledWaits(),
 	}
 	status.State, status.WaitReason, status.Message = m.state()
 	o := m.process.observation
 	serving := o != nil && m.process.serves() && !m.process.stopping() && m.step.Verb != stoppingVerb
 	status.Ready = serving
 	status.Leader = serving && m.process.primary && !o.InRecovery && m.leading.record != nil
+	if status.Leader {
+		status.SynchronousCommitOverrides = m.overrides.Load()
+	}
 	m.published.Store(&status)
 	m.publishHeartbeat()
 	m.publishState()

@@ -46,6 +46,8 @@ type handover struct {
 	Highest   int64            `json:"highest"`
 	Led       *election.Record `json:"led,omitempty"`
 	Logs      logs.Handover    `json:"logs"`
+	// CancelledWaits so far; nil from a program that did not count them for the status.
+	CancelledWaits *instanceapi.CancelledWaits `json:"cancelledWaits,omitempty"`
 	// Lock of the volumes, as open descriptors; none from a program that took no lock.
 	Lock []int `json:"lock,omitempty"`
 }
@@ -142,6 +144,7 @@ func (m *Manager) execute() error {
 	if state.Logs, err = m.stream.HandOver(); err != nil {
 		return err
 	}
+	state.CancelledWaits = m.cancelledWaits()
 	if m.lock != nil {
 		state.Lock = m.lock.HandOver()
 	}
@@ -189,6 +192,10 @@ func (m *Manager) adopt(state *handover) {
 		return
 	}
 	m.highest, m.leading.record = state.Highest, state.Led
+	if before := state.CancelledWaits; before != nil {
+		m.cancelledSince = before.Since
+		m.cancelled.Add(before.Count)
+	}
 	if len(state.Lock) > 0 {
 		m.lock = volumes.TakeOverLock(state.Lock)
 	}

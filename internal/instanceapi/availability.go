@@ -1,5 +1,7 @@
 package instanceapi
 
+import "time"
+
 // Availability is how many copies a commit waits for, and when a leader counts as lost.
 type Availability struct {
 	// Mode that is asked for, Quorum or Asynchronous. The mode in force is the one that the Lease publishes.
@@ -23,6 +25,33 @@ const (
 	DurabilityRequired  = "Required"
 	DurabilityPreferred = "Preferred"
 )
+
+// CancelledWaits are commits that this instance returned before their standbys had them, as counted from its log. They are committed here, and perhaps
+// nowhere else.
+type CancelledWaits struct {
+	// Since when they are counted, from 0: another value is another count. It outlasts an upgrade of the program, and no restart of it.
+	Since time.Time `json:"since"`
+	Count int64     `json:"count"`
+}
+
+// MaxOverrides is how many are listed at most.
+const MaxOverrides = 20
+
+// SynchronousCommitOverrides are roles and databases that have lowered synchronous_commit: their commits may be lost by a failover.
+type SynchronousCommitOverrides struct {
+	// Total number of them; Listed are the first MaxOverrides, by database and role.
+	Total  int                         `json:"total"`
+	Listed []SynchronousCommitOverride `json:"listed,omitempty"`
+}
+
+// SynchronousCommitOverride is one ALTER ROLE or ALTER DATABASE … SET synchronous_commit.
+type SynchronousCommitOverride struct {
+	// Role and Database that it is for, each "" for all.
+	Role     string `json:"role,omitempty"`
+	Database string `json:"database,omitempty"`
+	// Value as it was written, in lower case: off, local or remote_write, or another word for off.
+	Value string `json:"value"`
+}
 
 // SwitchoverRequest asks the leader to hand over. It is refused with 409 and the reason NotMember, Lagging, or
 // NobodyEligible; and answered with 202 once it is begun. Who leads afterwards is in the Lease.

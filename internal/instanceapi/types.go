@@ -135,6 +135,11 @@ type Status struct {
 	Rejected *Rejection `json:"rejected,omitempty"`
 	// Certificates loaded, as SHA-256 fingerprints in hex.
 	Certificates CertificateReport `json:"certificates"`
+
+	// CancelledWaits are commits that nobody may rely on; nil from an instance that does not count them.
+	CancelledWaits *CancelledWaits `json:"cancelledWaits,omitempty"`
+	// SynchronousCommitOverrides in the catalogue, told by the leader alone; nil while it has not looked.
+	SynchronousCommitOverrides *SynchronousCommitOverrides `json:"synchronousCommitOverrides,omitempty"`
 }
 
 // VolumeReport tells what the instance's volumes hold; the basis of every decision about who may lead.

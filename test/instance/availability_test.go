@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -94,6 +95,15 @@ func TestMetricsTellOfTheQuorumAndOfWhoIsLost(t *testing.T) {
 	leader.measuresThat(`peer_silence_seconds{peer="shop-3"}`, "grows", func(silence float64) bool { return silence > 5 })
 	leader.measures("quorum_members", 2)
 	leader.measuresThat(`standby_behind_seconds{standby="shop-2"}`, "stays small", func(behind float64) bool { return behind < 3 })
+
+	want := instanceapi.SynchronousCommitOverrides{Total: 1, Listed: []instanceapi.SynchronousCommitOverride{{Role: "app", Value: "off"}}}
+	w.eventually("the leader's status lists who has lowered synchronous_commit", func() bool {
+		listed := leader.status().SynchronousCommitOverrides
+		return listed != nil && cmp.Equal(*listed, want)
+	})
+	if listed := w.pods[2].answers().SynchronousCommitOverrides; listed != nil {
+		t.Errorf("a standby's status lists %+v, which its leader's does", *listed)
+	}
 }
 
 func TestACommitThatDoesNotWaitForItsStandbysIsCounted(t *testing.T) {
@@ -119,6 +129,18 @@ func TestACommitThatDoesNotWaitForItsStandbysIsCounted(t *testing.T) {
 		})
 		<-inserted
 		leader.measures(`commit_waits_cancelled_total{cause="`+give.cause+`"}`, 1)
+	}
+	var counted *instanceapi.CancelledWaits
+	w.eventually("the status counts them", func() bool {
+		counted = leader.status().CancelledWaits
+		return counted != nil && counted.Count == 2
+	})
+
+	// Nobody may have asked before the program is another one.
+	w.check(leader.replace(env.program2, hashOf(t, env.program2)))
+	w.eventually("the other version runs", func() bool { return leader.status().Manager.Hash == hashOf(t, env.program2) })
+	if after := leader.answers().CancelledWaits; after == nil || after.Count != 2 || !after.Since.Equal(counted.Since) {
+		t.Errorf("counted were %+v, and after an upgrade %+v", counted, after)
 	}
 }
 

@@ -76,18 +76,9 @@ var slots = group{
 	},
 }
 
-// on and remote_apply keep the promise that an acknowledged commit survives; everything else gives it up. A standby has the same
-// settings, so the primary alone tells of them.
 var synchronousCommitOverrides = group{
 	name: "overrides of synchronous_commit", labels: []string{"database", "role", "synchronous_commit"}, keep: time.Minute,
-	query: fixed(`
-		SELECT coalesce(d.datname, ''), coalesce(pg_get_userbyid(nullif(s.setrole, 0)), ''), c.value, 1::float8
-		FROM pg_db_role_setting s
-		LEFT JOIN pg_database d ON d.oid = s.setdatabase
-		CROSS JOIN unnest(s.setconfig) AS e (entry)
-		CROSS JOIN LATERAL (SELECT lower(split_part(e.entry, '=', 2))) AS c (value)
-		WHERE NOT pg_is_in_recovery() AND split_part(e.entry, '=', 1) = 'synchronous_commit' AND c.value NOT IN ('on', 'remote_apply', 'true', 'yes', '1')
-		ORDER BY 1, 2 LIMIT ` + maxRows),
+	query: fixed(`SELECT o.database, o.role, o.value, 1::float8 FROM (` + overrides + `) o ORDER BY 1, 2 LIMIT ` + maxRows),
 	families: []family{
 		{"synchronous_commit_overrides", gauge, "On a primary: a role or database (empty for all) for which synchronous_commit was lowered: its acknowledged commits may be lost; looked at once a minute."},
 	},

@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/postgres/pgtest"
 )
@@ -165,11 +167,27 @@ func TestMetricsOfAPrimary(t *testing.T) {
 		if _, told := f[prefix+"replay_lag_bytes"]; told {
 			t.Error("a primary has a replay lag")
 		}
+		s.listsOverrides(conn)
 		pgtest.Exec(t, waiting, "COMMIT")
 		if err := <-blocked; err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// listsOverrides of synchronous_commit for the status: the present ones, and no more than so many.
+func (s *scene) listsOverrides(conn *pgx.Conn) {
+	s.t.Helper()
+	want := instanceapi.SynchronousCommitOverrides{Total: 3, Listed: []instanceapi.SynchronousCommitOverride{
+		{Role: "app", Value: "local"}, {Database: "postgres", Value: "off"}, {Role: "app", Database: "postgres", Value: "off"}}}
+	found, err := s.handler.SynchronousCommitOverrides(s.t.Context())
+	if diff := cmp.Diff(want, found); err != nil || diff != "" {
+		s.t.Errorf("%v; listed are (-want +got)\n%s", err, diff)
+	}
+	pgtest.Exec(s.t, conn, "DO $$BEGIN FOR i IN 1..30 LOOP EXECUTE format('CREATE ROLE many_%s', i); EXECUTE format('ALTER ROLE many_%s SET synchronous_commit = off', i); END LOOP; END$$")
+	if found, err = s.handler.SynchronousCommitOverrides(s.t.Context()); err != nil || found.Total != 33 || len(found.Listed) != instanceapi.MaxOverrides {
+		s.t.Errorf("%v; %d are listed, of %d", err, len(found.Listed), found.Total)
+	}
 }
 
 func eventually(t *testing.T, condition func() bool) {
