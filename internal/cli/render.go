@@ -83,6 +83,9 @@ func (o *Overview) leadership(text *strings.Builder) {
 		fmt.Fprintf(table, "Failover\t%s ago, from %s to %s: %s; %s\n", o.since(last.At.Time), orDash(last.From), last.To, last.Cause, length(last))
 	}
 	fmt.Fprintf(table, "Commits\t%s\n", commits(availability))
+	if overrides := availability.SynchronousCommitOverrides; overrides != nil {
+		fmt.Fprintf(table, "Unprotected\t%s\n", unprotected(overrides))
+	}
 }
 
 func holder(name string) string {
@@ -117,6 +120,28 @@ func commits(availability *v1alpha1.AvailabilityStatus) string {
 		return fmt.Sprintf("wait for no standby (%s); members %s", quorum.Mode, members)
 	}
 	return fmt.Sprintf("are on %d of %d members (%s, %s): %s", quorum.Required, len(quorum.Members), quorum.Mode, availability.Effective.Durability, members)
+}
+
+// unprotected are the commits that wait for no standby since synchronous_commit is lowered for them.
+func unprotected(overrides *v1alpha1.SynchronousCommitOverrides) string {
+	const shown = 4
+	var of []string
+	for _, one := range overrides.Listed[:min(len(overrides.Listed), shown)] {
+		whose := "all roles"
+		switch {
+		case one.Role != "" && one.Database != "":
+			whose = "role " + one.Role + " in database " + one.Database
+		case one.Role != "":
+			whose = "role " + one.Role
+		case one.Database != "":
+			whose = "database " + one.Database
+		}
+		of = append(of, whose+" ("+one.Value+")")
+	}
+	if more := int(overrides.Total) - len(of); more > 0 {
+		of = append(of, fmt.Sprintf("%d more", more))
+	}
+	return "synchronous_commit is lowered for " + strings.Join(of, ", ") + ": a failover may lose their commits"
 }
 
 // operation that runs, or the last one that ended not long ago.

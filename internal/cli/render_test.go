@@ -97,6 +97,10 @@ func TestWhatAPersonOnCallIsShown(t *testing.T) {
 			status.Availability.Quorum.Mode, status.Availability.Quorum.Required, status.Availability.LastFailover, status.Availability.Term = v1alpha1.ModeAsynchronous, 1, nil, 1
 			status.Conditions[2] = condition("Synchronous", "False", "Asynchronous", "a commit waits for no standby, as spec.availability.mode asks", time.Hour)
 		},
+		"unprotected": func(_ *Overview, status *v1alpha1.PostgresClusterStatus) {
+			status.Availability.SynchronousCommitOverrides = &v1alpha1.SynchronousCommitOverrides{Total: 23, Listed: []v1alpha1.SynchronousCommitOverride{
+				{Role: "reporting", Value: "off"}, {Database: "events", Value: "local"}, {Role: "app", Database: "events", Value: "off"}, {Value: "remote_write"}, {Role: "other", Value: "off"}}}
+		},
 		"not-observed": func(_ *Overview, status *v1alpha1.PostgresClusterStatus) { *status = v1alpha1.PostgresClusterStatus{} },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +116,7 @@ func TestWhatAPersonOnCallIsShown(t *testing.T) {
 				}
 			}
 			compareGolden(t, name+".txt", shown.String())
-			if wants := slices.Contains([]string{"well", "switching-over", "hibernated", "asynchronous"}, name); o.Well() != wants {
+			if wants := slices.Contains([]string{"well", "switching-over", "hibernated", "asynchronous", "unprotected"}, name); o.Well() != wants {
 				t.Errorf("well: %t", o.Well())
 			}
 		})

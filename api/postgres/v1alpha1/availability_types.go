@@ -85,6 +85,60 @@ type AvailabilityStatus struct {
 	// LastFailover is how the present term began; absent in the first one.
 	// +optional
 	LastFailover *FailoverStatus `json:"lastFailover,omitempty"`
+	// SynchronousCommitOverrides are roles and databases for which synchronous_commit was lowered, as the primary told last; absent where there is none.
+	// Their commits are acknowledged before a standby has them, and a failover may lose them. What a session sets for itself is not seen.
+	// +optional
+	SynchronousCommitOverrides *SynchronousCommitOverrides `json:"synchronousCommitOverrides,omitempty"`
+	// CancelledWaits are commits that were returned before their standbys had them, since their wait was cancelled. Events with the reason
+	// CommitWaitsCancelled tell of them; an instance that had none is not listed.
+	// +optional
+	// +listType=map
+	// +listMapKey=instance
+	// +kubebuilder:validation:MaxItems=30
+	CancelledWaits []CancelledWaits `json:"cancelledWaits,omitempty"`
+}
+
+// SynchronousCommitOverrides are roles and databases whose commits do not wait for standbys.
+type SynchronousCommitOverrides struct {
+	// Total is how many there are, listed or not.
+	// +required
+	Total int32 `json:"total"`
+	// Listed are at most 20 of them, by database and role.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Listed []SynchronousCommitOverride `json:"listed,omitempty"`
+}
+
+// SynchronousCommitOverride is one ALTER ROLE or ALTER DATABASE … SET synchronous_commit.
+type SynchronousCommitOverride struct {
+	// Database that it is for; absent for all of them.
+	// +optional
+	Database string `json:"database,omitempty"`
+	// Role that it is for; absent for all of them.
+	// +optional
+	Role string `json:"role,omitempty"`
+	// Value that it was lowered to: off, local or remote_write, or another word for off.
+	// +required
+	Value string `json:"value"`
+}
+
+// CancelledWaits counts the commits that one instance returned before their standbys had them.
+type CancelledWaits struct {
+	// +required
+	Instance string `json:"instance"`
+	// CountedSince is when the instance's count began at 0; it does again when its container starts.
+	// +required
+	CountedSince metav1.Time `json:"countedSince"`
+	// Count since then, as old as a minute; the live value is in the metric commit_waits_cancelled_total.
+	// +required
+	Count int64 `json:"count"`
+	// Untold is how many no event has told of yet: there is one for an instance within 15 minutes at most.
+	// +optional
+	Untold int64 `json:"untold,omitempty"`
+	// ToldAt is when an event last told of some.
+	// +optional
+	ToldAt *metav1.Time `json:"toldAt,omitempty"`
 }
 
 // EffectiveAvailability are the values in effect for the number of instances that is asked for.

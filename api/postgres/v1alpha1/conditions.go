@@ -104,4 +104,6 @@ const (
 	ReasonFailover = "Failover"
 	// ReasonSwitchover: another instance leads, to which the former one handed over.
 	ReasonSwitchover = "Switchover"
+	// ReasonCommitWaitsCancelled: commits were returned before their standbys had them; a failover may take them back.
+	ReasonCommitWaitsCancelled = "CommitWaitsCancelled"
 )

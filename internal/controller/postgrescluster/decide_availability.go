@@ -79,6 +79,8 @@ func (s *scope) availabilityStatus(former *v1alpha1.AvailabilityStatus) *v1alpha
 		status = former.DeepCopy()
 	}
 	status.Effective = s.availability()
+	status.SynchronousCommitOverrides = s.overrides(status.SynchronousCommitOverrides)
+	status.CancelledWaits = s.cancelledWaits(status.CancelledWaits)
 	record := s.observed.record
 	if record.Term == 0 {
 		return status

@@ -41,6 +41,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcomes []reconcile.
 		r.written.set(client.ObjectKeyFromObject(s.cluster), s.now)
 		r.tellOfConditions(s.cluster, before.Conditions, status.Conditions)
 		r.tellOfFailover(s.cluster, before.Availability, status.Availability)
+		r.tellOfCancelled(s, before.Availability, status.Availability)
 	}
 	r.Metrics.status(s.cluster, status, s.instancesWanted())
 	r.tellNotes(s)
@@ -124,7 +125,7 @@ func (s *scope) setDegraded(conditions *[]metav1.Condition) {
 		Reason: s.sick.Reason, Message: reconcile.Brief(s.sick.Message), ObservedGeneration: s.cluster.Generation})
 }
 
-// positionsEvery is how often positions alone are a reason to write the status: live values are in the metrics.
+// positionsEvery is how often positions and counts alone are a reason to write the status: live values are in the metrics.
 const positionsEvery = time.Minute
 
 // written remembers when each cluster's status was last written. The zero value is ready to use.
@@ -154,15 +155,20 @@ func (w *written) forget(key types.NamespacedName) {
 	delete(w.at, key)
 }
 
-// worthWriting tells whether anything but positions has changed. Positions go with what has.
+// worthWriting tells whether anything but positions and counts has changed. They go with what has.
 func worthWriting(before, after v1alpha1.PostgresClusterStatus) bool {
-	return !equality.Semantic.DeepEqual(withoutPositions(before), withoutPositions(after))
+	return !equality.Semantic.DeepEqual(withoutLiveValues(before), withoutLiveValues(after))
 }
 
-func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresClusterStatus {
+func withoutLiveValues(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresClusterStatus {
 	status = *status.DeepCopy()
 	for i := range status.Instances {
 		status.Instances[i].Position, status.Instances[i].LagBytes = "", nil
+	}
+	if status.Availability != nil {
+		for i, waits := range status.Availability.CancelledWaits {
+			status.Availability.CancelledWaits[i] = v1alpha1.CancelledWaits{Instance: waits.Instance, ToldAt: waits.ToldAt}
+		}
 	}
 	return status
 }

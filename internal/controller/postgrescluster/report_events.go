@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/election"
@@ -79,6 +80,28 @@ func (r *Reconciler) tellOfFailover(cluster *v1alpha1.PostgresCluster, before, a
 	}
 	r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonFailover, "Reconcile",
 		"%s leads in place of %s: %s; %s from the first sign of it until clients were let in (term %d)", last.To, last.From, last.Cause, took, after.Term)
+}
+
+// tellOfCancelled tells as events of commits that were returned too early. Each is about the pod too, for that keeps it apart from those of others.
+func (r *Reconciler) tellOfCancelled(s *scope, before, after *v1alpha1.AvailabilityStatus) {
+	if after == nil {
+		return
+	}
+	var former []v1alpha1.CancelledWaits
+	if before != nil {
+		former = before.CancelledWaits
+	}
+	for _, waits := range after.CancelledWaits {
+		message := cancelledMessage(former, waits)
+		if message == "" {
+			continue
+		}
+		var related runtime.Object
+		if pod := s.observed.pods[waits.Instance]; pod != nil {
+			related = pod
+		}
+		r.Events.Eventf(s.cluster, related, corev1.EventTypeWarning, v1alpha1.ReasonCommitWaitsCancelled, "Reconcile", "%s", message)
+	}
 }
 
 // newlyLed tells whether the status shows for the first time that a term's primary has let clients in. A cluster whose status says nothing of

@@ -24,6 +24,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.AvailabilityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AvailabilityStatus"):
 		return &postgresv1alpha1.AvailabilityStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CancelledWaits"):
+		return &postgresv1alpha1.CancelledWaitsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ChildMetadata"):
 		return &postgresv1alpha1.ChildMetadataApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClusterReference"):
@@ -92,6 +94,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.SummaryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SwitchoverOperation"):
 		return &postgresv1alpha1.SwitchoverOperationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SynchronousCommitOverride"):
+		return &postgresv1alpha1.SynchronousCommitOverrideApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SynchronousCommitOverrides"):
+		return &postgresv1alpha1.SynchronousCommitOverridesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Volume"):
 		return &postgresv1alpha1.VolumeApplyConfiguration{}
 

@@ -62,6 +62,14 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.AvailabilityStatus
   map:
     fields:
+    - name: cancelledWaits
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.CancelledWaits
+          elementRelationship: associative
+          keys:
+          - instance
     - name: effective
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.EffectiveAvailability
@@ -74,7 +82,28 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: quorum
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.QuorumStatus
+    - name: synchronousCommitOverrides
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.SynchronousCommitOverrides
     - name: term
+      type:
+        scalar: numeric
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.CancelledWaits
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: countedSince
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: instance
+      type:
+        scalar: string
+    - name: toldAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: untold
       type:
         scalar: numeric
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ChildMetadata
@@ -753,6 +782,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: to
       type:
         scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.SynchronousCommitOverride
+  map:
+    fields:
+    - name: database
+      type:
+        scalar: string
+    - name: role
+      type:
+        scalar: string
+    - name: value
+      type:
+        scalar: string
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.SynchronousCommitOverrides
+  map:
+    fields:
+    - name: listed
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.SynchronousCommitOverride
+          elementRelationship: atomic
+    - name: total
+      type:
+        scalar: numeric
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Volume
   map:
     fields:

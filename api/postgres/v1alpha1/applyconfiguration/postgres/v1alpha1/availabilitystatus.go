@@ -19,6 +19,12 @@ type AvailabilityStatusApplyConfiguration struct {
 	Holder *string `json:"holder,omitempty"`
 	// LastFailover is how the present term began; absent in the first one.
 	LastFailover *FailoverStatusApplyConfiguration `json:"lastFailover,omitempty"`
+	// SynchronousCommitOverrides are roles and databases for which synchronous_commit was lowered, as the primary told last; absent where there is none.
+	// Their commits are acknowledged before a standby has them, and a failover may lose them. What a session sets for itself is not seen.
+	SynchronousCommitOverrides *SynchronousCommitOverridesApplyConfiguration `json:"synchronousCommitOverrides,omitempty"`
+	// CancelledWaits are commits that were returned before their standbys had them, since their wait was cancelled. Events with the reason
+	// CommitWaitsCancelled tell of them; an instance that had none is not listed.
+	CancelledWaits []CancelledWaitsApplyConfiguration `json:"cancelledWaits,omitempty"`
 }
 
 // AvailabilityStatusApplyConfiguration constructs a declarative configuration of the AvailabilityStatus type for use with
@@ -64,5 +70,26 @@ func (b *AvailabilityStatusApplyConfiguration) WithHolder(value string) *Availab
 // If called multiple times, the LastFailover field is set to the value of the last call.
 func (b *AvailabilityStatusApplyConfiguration) WithLastFailover(value *FailoverStatusApplyConfiguration) *AvailabilityStatusApplyConfiguration {
 	b.LastFailover = value
+	return b
+}
+
+// WithSynchronousCommitOverrides sets the SynchronousCommitOverrides field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SynchronousCommitOverrides field is set to the value of the last call.
+func (b *AvailabilityStatusApplyConfiguration) WithSynchronousCommitOverrides(value *SynchronousCommitOverridesApplyConfiguration) *AvailabilityStatusApplyConfiguration {
+	b.SynchronousCommitOverrides = value
+	return b
+}
+
+// WithCancelledWaits adds the given value to the CancelledWaits field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the CancelledWaits field.
+func (b *AvailabilityStatusApplyConfiguration) WithCancelledWaits(values ...*CancelledWaitsApplyConfiguration) *AvailabilityStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithCancelledWaits")
+		}
+		b.CancelledWaits = append(b.CancelledWaits, *values[i])
+	}
 	return b
 }
