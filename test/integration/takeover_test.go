@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -136,6 +137,9 @@ func TestAnOperatorThatIsKilledInTheMiddleOfAnOperationGoesOnWithIt(t *testing.T
 	program, c, kubeconfig := operatorBuilt(t)
 	first := operatorStarted(t, program, kubeconfig)
 	w := trioOf(t, c, "mid", 94)
+	since := time.Now().Add(-time.Hour)
+	w.cancels(t, "mid-1", instanceapi.CancelledWaits{Since: since, Count: 3})
+	told(t, c, "mid", v1alpha1.ReasonCommitWaitsCancelled)
 	killed, asks := make(chan struct{}), make(chan string, 99)
 	for name, stands := range w.instances {
 		stands.will(instanceapi.PathRestart, func(i *instance, body []byte) *instanceapi.RefusedError {
@@ -161,6 +165,9 @@ func TestAnOperatorThatIsKilledInTheMiddleOfAnOperationGoesOnWithIt(t *testing.T
 		t.Fatal(err)
 	}
 	_ = first.Wait() // it was killed
+	w.instances["mid-1"].change(func(status *instanceapi.Status) {
+		status.CancelledWaits = &instanceapi.CancelledWaits{Since: since, Count: 5}
+	})
 	close(killed)
 	// The next one need not wait until the Lease of the one that was killed is over.
 	if err := c.Delete(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "timonier-system", Name: "timonier-operator"}}); err != nil {
@@ -174,4 +181,8 @@ func TestAnOperatorThatIsKilledInTheMiddleOfAnOperationGoesOnWithIt(t *testing.T
 	if len(asks) != 0 {
 		t.Errorf("and then %s", <-asks)
 	}
+	eventually(t, "of commits that did not wait, it counts what the first operator did not tell of", func() bool {
+		known := w.knownOf(t, "mid-1")
+		return known.Count == 5 && known.Untold == 2
+	})
 }
