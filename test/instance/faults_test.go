@@ -3,11 +3,14 @@
 package instance
 
 import (
+	"context"
 	"maps"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -19,13 +22,23 @@ import (
 // pass writes the Lease as another instance would that had won an election.
 func (w *world) pass(to *pod) {
 	w.t.Helper()
-	leases, incarnation := env.api.kubernetes.CoordinationV1().Leases(w.namespace), to.answers().Volume.Incarnation
-	w.eventually("the Lease is passed", func() bool {
+	incarnation := to.answers().Volume.Incarnation
+	w.rewriteLease(func(record *election.Record) {
+		record.Holder, record.HolderIncarnation, record.Address = to.name, incarnation, w.address(to.ordinal)
+		record.Term, record.Timeline = record.Term+1, record.Timeline+1
+	})
+}
+
+// rewriteLease writes its next revision, as an instance does.
+func (w *world) rewriteLease(change func(*election.Record)) {
+	w.t.Helper()
+	leases := env.api.kubernetes.CoordinationV1().Leases(w.namespace)
+	w.eventually("the Lease is written", func() bool {
 		lease, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
 		w.check(err)
 		record := w.record()
-		record.Holder, record.HolderIncarnation, record.Address = to.name, incarnation, w.address(to.ordinal)
-		record.Term, record.Timeline, record.Revision = record.Term+1, record.Timeline+1, record.Revision+1
+		record.Revision++
+		change(&record)
 		fields, err := election.Encode(record, election.Fields{
 			LeaseDurationSeconds: int64(*lease.Spec.LeaseDurationSeconds), RenewTime: lease.Spec.RenewTime.Time, Annotations: lease.Annotations})
 		w.check(err)
@@ -108,37 +121,68 @@ func TestAStandbyWhoseWALIsGoneIsClonedAgain(t *testing.T) {
 
 // superuser runs SQL over the local socket, in the container; each text in a transaction of its own.
 func (p *pod) superuser(statements ...string) error {
-	command := []string{
-		"/usr/bin/env", "PATH=/usr/lib/postgresql/" + p.w.major + "/bin:/usr/bin:/bin", "LD_PRELOAD=libnss_wrapper.so",
-		"NSS_WRAPPER_PASSWD=/run/timonier/passwd", "NSS_WRAPPER_GROUP=/run/timonier/group",
-		"psql", "--set=ON_ERROR_STOP=1", "--host=/run/timonier/socket", "--username=postgres",
-	}
+	arguments := []string{"--set=ON_ERROR_STOP=1", "--host=/run/timonier/socket", "--username=postgres"}
 	for _, statement := range statements {
-		command = append(command, "--command="+statement)
+		arguments = append(arguments, "--command="+statement)
 	}
-	return p.inside(command...)
+	return p.inside(p.program("psql", arguments...)...)
+}
+
+// program of PostgreSQL, as a command for the container: its user has a name only by what the instance manager wrote down.
+func (p *pod) program(name string, arguments ...string) []string {
+	return append([]string{
+		"/usr/bin/env", "PATH=/usr/lib/postgresql/" + p.w.major + "/bin:/usr/bin:/bin", "LD_PRELOAD=libnss_wrapper.so",
+		"NSS_WRAPPER_PASSWD=/run/timonier/passwd", "NSS_WRAPPER_GROUP=/run/timonier/group", name,
+	}, arguments...)
 }
 
 func TestTheDatabaseServesWhileTheAPIServerIsFrozen(t *testing.T) {
-	w := cluster(t, 2)
+	w := synchronous(t, 3)
+	leader := w.pods[1]
+	w.eventually("readers are led to both standbys", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2 shop-3" })
+	sessions := map[*pod]*pgx.Conn{}
+	for _, p := range w.pods {
+		session, err := p.connect()
+		w.check(err)
+		defer session.Close(context.WithoutCancel(w.ctx))
+		sessions[p] = session
+	}
 	w.check(env.api.freeze())
 	defer func() { w.check(env.api.thaw()) }()
-	end := time.Now().Add(15 * time.Second)
-	for n := 0; time.Now().Before(end); n++ {
-		_, err := w.pods[1].query("INSERT INTO notes VALUES ('frozen " + strconv.Itoa(n) + "')")
+	lease := time.Duration(w.availability().LeaseDurationSeconds) * time.Second
+	for n, end := 0, time.Now().Add(3*lease/2); time.Now().Before(end); n++ {
+		note := "frozen " + strconv.Itoa(n)
+		_, err := leader.query("INSERT INTO notes VALUES ('" + note + "')")
 		w.check(err)
-		if status := w.pods[1].status(); !status.Ready || !status.Leader {
+		if status := leader.status(); !status.Ready || !status.Leader {
 			t.Fatalf("with the API server frozen it says %+v", status)
+		}
+		for p, session := range sessions {
+			for _, err := range []error{session.Ping(w.ctx), p.answersReaders()} {
+				if err != nil {
+					t.Fatalf("a reader on %s, %d writes after the API server was frozen: %v", p.name, n, err)
+				}
+			}
+			p.reads("SELECT count(*) FROM notes WHERE text = '"+note+"'", "1")
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	w.pods[1].measuresThat(`lease_writes_total{outcome="failed"}`, "has grown", func(failed float64) bool { return failed > 0 })
+	leader.measuresThat(`lease_writes_total{outcome="failed"}`, "has grown", func(failed float64) bool { return failed > 0 })
 	w.check(env.api.thaw())
 	revision := w.record().Revision
 	w.eventually("the leader renews again", func() bool { return w.record().Revision > revision })
 	if w.record().Term != 1 {
 		t.Error("the term changed")
 	}
+	if readers := w.serving(naming.ReplicaService(clusterName)); readers != "shop-2 shop-3" {
+		t.Errorf("readers are led to %q", readers)
+	}
+}
+
+// answersReaders tells what a new reader meets.
+func (p *pod) answersReaders() error {
+	_, err := p.query(notes)
+	return err
 }
 
 // A program that starts anew goes by what the one before it had written down. It is the first time here that a leader of version 15 starts in place.

@@ -5,10 +5,15 @@ package instance
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
@@ -68,6 +73,76 @@ func TestTheManagerIsReplacedWhilePostgreSQLGoesOn(t *testing.T) {
 	w.pods[1].configure()
 	w.pods[1].restart()
 	w.pods[1].logs("max_connections")
+}
+
+// The first version of the manager knew of no quorum. What it has left: commits that wait for nobody, identities that tell less, and, since it led while its
+// standbys had been replaced already, members under what it took for their incarnations.
+func TestAClusterOfTheFirstManagerTurnsSynchronousWithoutARestart(t *testing.T) {
+	w := cluster(t, 3, func(w *world) {
+		w.asked = func(a *instanceapi.Availability) { a.Mode = instanceapi.ModeAsynchronous }
+	})
+	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 3 })
+	leader := w.pods[1]
+	session, err := leader.connect()
+	w.check(err)
+	before, members := map[string]*instanceapi.Postgres{}, map[string]string{}
+	for _, p := range w.pods {
+		status := p.answers()
+		before[p.name], members[status.Volume.Incarnation] = status.Postgres, p.name
+	}
+	w.rewriteLease(func(record *election.Record) {
+		record.Quorum.Members = map[string]string{record.HolderIncarnation: record.Holder}
+		for incarnation, name := range members {
+			if name != record.Holder {
+				record.Quorum.Members[incarnation+".1"] = name
+			}
+		}
+	})
+	w.asked = nil
+	for n := 3; n >= 1; n-- {
+		p := w.pods[n]
+		p.tellsLess()
+		w.check(p.replace(env.program2, hashOf(t, env.program2)))
+		w.eventually("the other version runs", func() bool {
+			status := p.status()
+			return status.Manager.Hash == hashOf(t, env.program2) && status.Ready
+		})
+		p.configure()
+	}
+	w.eventually("a commit is on two of the three copies that there are", func() bool {
+		quorum := w.record().Quorum
+		return quorum.Mode == election.ModeQuorum && quorum.Required == 2 && maps.Equal(quorum.Members, members)
+	})
+	for _, p := range w.pods {
+		if now := p.answers().Postgres; now.PID != before[p.name].PID || !now.StartedAt.Equal(before[p.name].StartedAt) {
+			t.Errorf("postgres of %s was process %d since %s, and is %d since %s", p.name, before[p.name].PID, before[p.name].StartedAt, now.PID, now.StartedAt)
+		}
+	}
+	w.check(session.Ping(w.ctx))
+	w.eventually("postgres waits for a standby", func() bool {
+		names, err := leader.query("SHOW synchronous_standby_names")
+		return err == nil && strings.HasPrefix(names, "ANY 1")
+	})
+	leader.kill()
+	w.succeeds(leader)
+}
+
+// tellsLess leaves in the identity what the first version of the manager wrote.
+func (p *pod) tellsLess() {
+	p.w.t.Helper()
+	file := filepath.Join(p.directory, "data", "identity.json")
+	content, err := os.ReadFile(file)
+	p.w.check(err)
+	var identity map[string]any
+	p.w.check(json.Unmarshal(content, &identity))
+	for _, later := range []string{"lineage", "told", "toldTerm", "record"} {
+		delete(identity, later)
+	}
+	identity["history"] = []election.Fork{{Term: 1, Timeline: 1, At: "0/0"}}
+	content, err = json.Marshal(identity)
+	p.w.check(err)
+	p.w.check(os.WriteFile(file, content, 0o600))
+	p.w.check(os.Chown(file, podUID, 10001))
 }
 
 func TestAProgramThatIsNotWhatWasAnnouncedIsNotRun(t *testing.T) {
