@@ -80,7 +80,7 @@ type reply struct {
 // endStale ends each walsender whose standby has gone silently and is back: it holds the slot, so that its successor would wait for wal_sender_timeout.
 func (m *Manager) endStale(ctx context.Context) {
 	now, replies := time.Now(), map[server.Walsender]reply{}
-	for _, replica := range m.process.observation.Replicas {
+	for _, replica := range slices.Concat(m.process.observation.Replicas, m.process.observation.Others) {
 		last, known := m.leading.replies[replica.Walsender]
 		if !known || !last.repliedAt.Equal(replica.RepliedAt) {
 			last = reply{repliedAt: replica.RepliedAt, seen: now}

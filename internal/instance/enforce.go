@@ -87,7 +87,7 @@ func (m *Manager) makeEffective(ctx context.Context) (done bool, err error) {
 	if left > 0 {
 		return false, nil
 	}
-	p.observation = &observation
+	p.observation = m.toldApart(observation)
 	p.enforced.effective, p.enforced.at = true, observation.Flushed
 	return true, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/postgres"
 )
 
@@ -91,6 +92,23 @@ func (m *Manager) reaches() postgres.LSN {
 		return o.Flushed
 	}
 	return max(m.contents.Control.CheckpointLocation, m.contents.Control.MinRecoveryEnd)
+}
+
+// toldApart leaves those as replicas that receive for a copy of this cluster: one that is published, or the one that its instance says to have. Whoever else
+// comes with the certificate of the instances, under a name like theirs, is nobody that commits wait for, or that clients are led to.
+func (m *Manager) toldApart(o server.Observation) *server.Observation {
+	members, all := m.lastRecord().Quorum.Members, o.Replicas
+	o.Replicas, o.Others = nil, nil
+	for _, replica := range all {
+		beat, heard := m.peers.Beat(replica.Instance)
+		known := members[replica.Incarnation] == replica.Instance || heard && beat.Incarnation == replica.Incarnation
+		if known && replica.Instance != m.options.Instance {
+			o.Replicas = append(o.Replicas, replica)
+		} else {
+			o.Others = append(o.Others, replica)
+		}
+	}
+	return &o
 }
 
 // flushed is how far each member's copy is known to be on disk, of those that attached in this term. Of two connections under one name neither counts for more than the

@@ -266,7 +266,7 @@ func (m *Manager) observeServer(ctx context.Context) error {
 			return err
 		}
 	}
-	p.observation, p.answeredAt = &observation, time.Now()
+	p.observation, p.answeredAt = m.toldApart(observation), time.Now()
 	if p.promoting && !p.primary && !observation.InRecovery {
 		p.primary, p.promoting, p.replayedTimeline = true, false, 0
 		m.log.Info("promoted", "timeline", observation.Timeline)
@@ -278,7 +278,7 @@ func (m *Manager) observeServer(ctx context.Context) error {
 		if p.opensAt == 0 {
 			p.opensAt = observation.Flushed
 		}
-		m.reach.note(m.turnTime(), observation.Flushed, m.lastRecord().Term, observation.Replicas)
+		m.reach.note(m.turnTime(), observation.Flushed, m.lastRecord().Term, p.observation.Replicas)
 	}
 	if time.Since(p.pendingAt) > 5*time.Second {
 		if p.pending, err = m.sql.PendingRestart(ctx); err != nil {

@@ -198,11 +198,16 @@ func (p *pod) waitsFor(reason instanceapi.WaitReason) instanceapi.Status {
 	return status
 }
 
+// enter prepares a command in the container, as its user.
+func (p *pod) enter(command ...string) *exec.Cmd {
+	arguments := append([]string{"--target", strconv.Itoa(p.container.Process.Pid), "--pid", "--mount", "--net", "--root", "--wd=/",
+		"--setuid=" + strconv.Itoa(podUID), "--setgid=10001"}, command...)
+	return exec.CommandContext(p.w.ctx, "nsenter", arguments...)
+}
+
 // inside runs a command in the container, as its user.
 func (p *pod) inside(command ...string) error {
-	arguments := append([]string{"--target", strconv.Itoa(p.container.Process.Pid), "--pid", "--mount", "--root", "--wd=/",
-		"--setuid=" + strconv.Itoa(podUID), "--setgid=10001"}, command...)
-	output, err := exec.CommandContext(p.w.ctx, "nsenter", arguments...).CombinedOutput()
+	output, err := p.enter(command...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s in %s: %w: %s", strings.Join(command, " "), p.name, err, output)
 	}

@@ -41,7 +41,8 @@ type Observation struct {
 	Exhausted bool
 	// StandbySensitive are the values in force.
 	StandbySensitive map[string]int64
-	Replicas         []Replica
+	// Replicas are all whose name is like that of a member. The manager leaves those there that are one, and the rest becomes Others: it may hold a slot.
+	Replicas, Others []Replica
 }
 
 // Replica is a walsender's other end.
