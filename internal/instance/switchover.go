@@ -45,6 +45,10 @@ func (m *Manager) Switchover(ctx context.Context, request instanceapi.Switchover
 		if !m.process.primary || m.leading.record == nil || m.process.observation == nil {
 			return api.NotLeader(m.options.Instance)
 		}
+		// What was seen last may be a second old, in which much can be written.
+		if err := m.observeServer(ctx); err != nil {
+			return err
+		}
 		return m.beginHandover(request.To)
 	})
 	return m.Status(), err

@@ -93,9 +93,27 @@ func TestASwitchoverIsRefusedWhereItCannotBeDoneAtOnce(t *testing.T) {
 			}
 		}
 	}
-	if after := w.record(); after.Term != before.Term {
-		t.Errorf("the term was %d, and is %d", before.Term, after.Term)
+	// One that has everything on disk, and would make clients wait until it has replayed it.
+	leader := w.named(before.Holder)
+	lagging := w.other(leader)
+	w.check(lagging.superuser("SELECT pg_wal_replay_pause()"))
+	leader.must("CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+	w.eventually("a switchover to one that lags is refused", func() bool {
+		_, err := leader.client.Switchover(w.ctx, instanceapi.SwitchoverRequest{To: lagging.name})
+		if err == nil {
+			t.Fatal("it hands over to one that lags")
+		}
+		return isRefused(err, "Lagging") && strings.Contains(err.Error(), lagging.name) // and not that it is busy
+	})
+	leader.must("INSERT INTO notes VALUES ('second')")
+	if after := w.record(); after.Term != before.Term || after.Holder != before.Holder {
+		t.Errorf("%s led in term %d, and %s does in term %d", before.Holder, before.Term, after.Holder, after.Term)
 	}
+	if !leader.status().Ready {
+		t.Error("the leader does not serve")
+	}
+	w.check(lagging.superuser("SELECT pg_wal_replay_resume()"))
+	lagging.reads(notes, "first second")
 }
 
 func TestASwitchoverPassesTheLeaseByName(t *testing.T) {
