@@ -4,6 +4,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -182,25 +183,44 @@ func TestAVolumeThatTakesNoWritesIsCounted(t *testing.T) {
 }
 
 func TestAVolumeThatStallsIsCountedAndSoIsTheStop(t *testing.T) {
-	w := synchronous(t, 2)
-	former := w.named(w.record().Holder)
-	probe := filepath.Join(former.directory, "data", ".write-probe")
-	// Whoever opens a pipe to write waits in the kernel until somebody reads, as with a volume that is gone.
-	w.eventually("the probe cannot come back", func() bool { return os.RemoveAll(probe) == nil && syscall.Mkfifo(probe, 0o666) == nil })
-	w.check(os.Chown(probe, podUID, 10001))
-	former.measuresThat("write_probe_waits_seconds", "grows", func(waits float64) bool { return waits > 2 })
-	former.measures(`write_probe_failures_total{cause="stalled"}`, 1)
-	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
-	var last *election.Failover
-	w.eventually("the Lease tells of the failover", func() bool {
-		last = w.record().LastFailover
-		return last != nil
-	})
-	// It is released once the server is gone, and by then the other one may have heard that it is.
-	if last.Cause != election.CauseReleased && last.Cause != election.CauseDown {
-		t.Errorf("the Lease tells of the failover: %+v", *last)
+	for _, volume := range []string{"data", "wal"} {
+		t.Run(volume, func(t *testing.T) {
+			w := synchronous(t, 2, withWALVolume)
+			former := w.named(w.record().Holder)
+			stalled := former.answers().Postgres.PID
+			goesOn := former.stalls(volume)
+			former.measuresThat("write_probe_waits_seconds", "grows", func(waits float64) bool { return waits > 2 })
+			former.measures(`write_probe_failures_total{cause="stalled"}`, 1)
+			former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
+			w.succeeds(former)
+			last := w.record().LastFailover
+			// It is released once the server is gone, and by then the other one may have heard that it is.
+			if last.Cause != election.CauseReleased && last.Cause != election.CauseDown {
+				t.Errorf("the Lease tells of the failover: %+v", *last)
+			}
+			w.other(former).measures(`failovers_total{cause="`+last.Cause+`"}`, 1)
+			if server := former.status().Postgres; server != nil && server.PID == stalled {
+				t.Error("the server whose volume takes no writes still runs")
+			}
+			goesOn()
+			former.becomes(instanceapi.StateStreaming)
+			former.reads(notes, "first second")
+		})
 	}
-	w.other(former).measures(`failovers_total{cause="`+last.Cause+`"}`, 1)
+}
+
+// stalls keeps whoever probes a volume waiting, as one does that is gone, until it goes on.
+func (p *pod) stalls(volume string) (goesOn func()) {
+	p.w.t.Helper()
+	probe := filepath.Join(p.directory, volume, ".write-probe")
+	// Whoever opens a pipe to write waits in the kernel until somebody reads.
+	p.w.eventually("the probe cannot come back", func() bool { return os.RemoveAll(probe) == nil && syscall.Mkfifo(probe, 0o666) == nil })
+	p.w.check(os.Chown(probe, podUID, 10001))
+	return func() {
+		reader, err := os.OpenFile(probe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		p.w.check(err)
+		p.w.check(errors.Join(os.Remove(probe), reader.Close()))
+	}
 }
 
 func TestSeriesOfStandbysAreNamedByInstancesInEveryTerm(t *testing.T) {
