@@ -5,17 +5,14 @@ package instance
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
-	"github.com/timonier-io/timonier/internal/naming"
 )
 
 // What was found by reading the instance manager with bad intentions.
@@ -59,32 +56,6 @@ func TestAnInstanceThatIsToBeClonedAgainVotesWhereTheLeaderIsLost(t *testing.T) 
 	}
 	former.becomes(instanceapi.StateStreaming)
 	t.Logf("it was copy %s, and is %s", incarnation, discarded.answers().Volume.Incarnation)
-}
-
-// A session of a standby that has not said yet who it is would be able to write once the standby leads, before it may.
-func TestNobodyWhoIsStillAuthenticatingStaysOverAPromotion(t *testing.T) {
-	w := synchronous(t, 2)
-	former := w.named(w.record().Holder)
-	heir := w.other(former)
-	conn, err := net.Dial("tcp", net.JoinHostPort(w.address(heir.ordinal), strconv.Itoa(naming.PortPostgres)))
-	w.check(err)
-	defer func() { _ = conn.Close() }()
-	sslRequest := []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
-	_, err = conn.Write(sslRequest)
-	w.check(err)
-	answer := make([]byte, 1)
-	_, err = io.ReadFull(conn, answer) // a process of its own answers
-	w.check(err)
-	former.kill()
-	heir.becomes(instanceapi.StateRunning)
-	// PostgreSQL itself would give it a minute.
-	w.check(conn.SetReadDeadline(time.Now().Add(10 * time.Second)))
-	if n, err := conn.Read(answer); n != 0 || os.IsTimeout(err) {
-		t.Errorf("the session is still there: read %d bytes (%v)", n, err)
-	}
-	if log, err := os.ReadFile(heir.logFile()); err != nil || !strings.Contains(string(log), "has not authenticated yet") {
-		t.Errorf("the log does not tell of it: %v", err)
-	}
 }
 
 // powerCut writes something to a leader's standbys and ends everybody at once; the leader's disk, which had only said that it kept what was flushed, has lost it.

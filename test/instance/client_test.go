@@ -42,11 +42,15 @@ func (p *pod) connect() (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.TLSConfig, config.Fallbacks = p.verified(), nil
+	return pgx.ConnectConfig(p.w.ctx, config)
+}
+
+// verified is how a client knows that it speaks to this instance.
+func (p *pod) verified() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(p.w.clients.Certificate)
-	config.TLSConfig = &tls.Config{RootCAs: roots, ServerName: naming.InstanceHost(clusterName, p.w.namespace, p.name), MinVersion: tls.VersionTLS12}
-	config.Fallbacks = nil
-	return pgx.ConnectConfig(p.w.ctx, config)
+	return &tls.Config{RootCAs: roots, ServerName: naming.InstanceHost(clusterName, p.w.namespace, p.name), MinVersion: tls.VersionTLS12}
 }
 
 // query runs one statement, for ten seconds at most: whoever asks again and again is not to hang with one try.
