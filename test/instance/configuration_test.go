@@ -173,6 +173,7 @@ func (p *pod) restart() {
 
 func TestAPostmasterThatDiesIsStartedAgain(t *testing.T) {
 	w := cluster(t, 1)
+	w.pods[1].yields()
 	before := w.pods[1].answers().Postgres
 	w.check(w.pods[1].inside("kill", "-KILL", fmt.Sprint(before.PID)))
 	w.eventually("another postmaster serves", func() bool {
@@ -180,6 +181,26 @@ func TestAPostmasterThatDiesIsStartedAgain(t *testing.T) {
 		return status.State == instanceapi.StateRunning && status.Ready && status.Postgres.PID != before.PID
 	})
 	w.pods[1].must("INSERT INTO notes VALUES ('second')")
+	w.pods[1].yields()
+}
+
+// yields holds that the server, a session of it, and all its other processes leave the CPU to the instance manager where both want it.
+func (p *pod) yields() {
+	p.w.t.Helper()
+	session, err := p.connect()
+	p.w.check(err)
+	defer session.Close(p.w.ctx)
+	manager, postmaster := p.container.Process.Pid, p.hostPID(p.answers().Postgres.PID)
+	server := append(children(p.w.t, postmaster), postmaster)
+	if backend := p.hostPID(int(session.PgConn().PID())); !slices.Contains(server, backend) {
+		p.w.t.Fatalf("session %d is not among the server's processes %v", backend, server)
+	}
+	managers, _ := niceness(manager)
+	for _, pid := range server {
+		if nice, lives := niceness(pid); lives && nice <= managers {
+			p.w.t.Errorf("process %d of the server has a niceness of %d, the instance manager one of %d", pid, nice, managers)
+		}
+	}
 }
 
 func TestProbesSayWhatIsTrue(t *testing.T) {
