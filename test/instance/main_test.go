@@ -117,7 +117,8 @@ func network() error {
 	// What a run that was killed has left: nobody else runs now.
 	_ = shell("ip link delete " + bridge)
 	_ = shell("for left in $(ip netns list | grep -o '^timtest-[0-9-]*'); do ip netns delete $left; done")
-	return shell(fmt.Sprintf("ip link add %s type bridge && ip address add %s/16 dev %s && ip link set %s up", bridge, bridgeAddress, bridge, bridge))
+	// Without an address of its own a bridge takes one of its ports, and another one when that port goes: pods would not reach the API server for seconds.
+	return shell(fmt.Sprintf("ip link add %s address 02:00:0a:d5:00:01 type bridge && ip address add %s/16 dev %s && ip link set %s up", bridge, bridgeAddress, bridge, bridge))
 }
 
 func shell(command string) error {
