@@ -1,6 +1,10 @@
 package election
 
-import "github.com/timonier-io/timonier/internal/postgres"
+import (
+	"fmt"
+
+	"github.com/timonier-io/timonier/internal/postgres"
+)
 
 // Steps by which a member takes the Lease without enough votes: something may be lost, and somebody has accepted that.
 
@@ -28,6 +32,16 @@ func (m Member) lacks() int64 {
 		return 0
 	}
 	return int64(published - m.Position.At)
+}
+
+// lacksTooMuch tells a person why nobody leads: this member would take the Lease if it lacked less. "" where that is not why.
+func (m Member) lacksTooMuch() string {
+	if _, votes := m.Vote(); !votes || m.Lease.Quorum.Mode != ModeAsynchronous || !m.Expired || m.lacks() <= m.MaxLag {
+		return ""
+	}
+	leader := m.Lease.Quorum.Members[m.Lease.HolderIncarnation]
+	return fmt.Sprintf("it lacks %d bytes of what the primary, %s, had when it renewed the Lease last, and spec.availability.maxLag allows %d. Bring %s back; or allow more, and lose that",
+		m.lacks(), leader, m.MaxLag, leader)
 }
 
 // forcedMemberLeadsAlone: it is the only member then, and others join it. What they have and it lacks is lost.

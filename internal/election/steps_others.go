@@ -78,7 +78,7 @@ func voterStaysDetached(m Member) *Step {
 	}
 	own, votes := m.Vote()
 	if !votes || len(m.line()) == 0 || MayTake(m.Lease, own, m.Votes) != "" {
-		return &Step{Verb: ReadLease}
+		return &Step{Verb: ReadLease, Message: m.lacksTooMuch()}
 	}
 	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}
 }

@@ -1,6 +1,7 @@
 package election
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -185,6 +186,28 @@ func TestNextStep(t *testing.T) {
 		}
 		if got.Verb != tc.verb || got.Rule != tc.rule {
 			t.Errorf("%s: %s by %s, not %s by %s", sentence, got.Verb, got.Rule, tc.verb, tc.rule)
+		}
+	}
+}
+
+func TestAnAsynchronousMemberThatLacksTooMuchSaysSo(t *testing.T) {
+	m := expired()
+	m.Lease = m.Lease.Copy()
+	for maxLag, want := range map[int64]string{9: "it lacks 10 bytes of what the primary, a, had", 20: ""} {
+		m.MaxLag = maxLag
+		if got := NextStep(m).Message; !strings.HasPrefix(got, want) || (want == "") != (got == "") {
+			t.Errorf("with %d allowed it says %q", maxLag, got)
+		}
+	}
+	for what, change := range map[string]func(*Member){
+		"before the lease is over":           func(m *Member) { m.Expired = false },
+		"while there is something to replay": func(m *Member) { m.Replayed = false },
+	} {
+		early := m
+		early.MaxLag = 9
+		change(&early)
+		if got := NextStep(early).Message; got != "" {
+			t.Errorf("%s it says %q", what, got)
 		}
 	}
 }
