@@ -103,20 +103,24 @@ func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
 }
 
 func TestAStandbyWhoseWALIsGoneIsClonedAgain(t *testing.T) {
-	w := cluster(t, 2, func(w *world) {
-		w.parameters = map[string]string{"wal_keep_size": "0", "max_slot_wal_keep_size": "16MB"}
-	})
-	w.pods[2].reads(notes, "first")
-	before := w.pods[2].answers().Volume.Incarnation
-	w.pods[2].kill()
-	fill := "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 20000); DROP TABLE filler; SELECT pg_switch_wal()"
-	w.check(w.pods[1].superuser(fill, fill, fill, "CHECKPOINT", fill, "CHECKPOINT"))
-	w.pods[2].run()
-	w.eventually("it is cloned again and streams", func() bool {
-		status := w.pods[2].status()
-		return status.State == instanceapi.StateStreaming && status.Volume.Incarnation != before
-	})
-	w.pods[2].reads(notes, "first")
+	for _, major := range []string{"17", "15"} {
+		t.Run("PostgreSQL "+major, func(t *testing.T) {
+			w := cluster(t, 2, ofMajor(major), func(w *world) {
+				w.parameters = map[string]string{"wal_keep_size": "0", "max_slot_wal_keep_size": "16MB"}
+			})
+			w.pods[2].reads(notes, "first")
+			before := w.pods[2].answers().Volume.Incarnation
+			w.pods[2].kill()
+			fill := "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 20000); DROP TABLE filler; SELECT pg_switch_wal()"
+			w.check(w.pods[1].superuser(fill, fill, fill, "CHECKPOINT", fill, "CHECKPOINT"))
+			w.pods[2].run()
+			w.eventually("it is cloned again and streams", func() bool {
+				status := w.pods[2].status()
+				return status.State == instanceapi.StateStreaming && status.Volume.Incarnation != before
+			})
+			w.pods[2].reads(notes, "first")
+		})
+	}
 }
 
 // superuser runs SQL over the local socket, in the container; each text in a transaction of its own.
@@ -131,7 +135,7 @@ func (p *pod) superuser(statements ...string) error {
 // program of PostgreSQL, as a command for the container: its user has a name only by what the instance manager wrote down.
 func (p *pod) program(name string, arguments ...string) []string {
 	return append([]string{
-		"/usr/bin/env", "PATH=/usr/lib/postgresql/" + p.w.major + "/bin:/usr/bin:/bin", "LD_PRELOAD=libnss_wrapper.so",
+		"/usr/bin/env", "--chdir=/", "PATH=/usr/lib/postgresql/" + p.w.major + "/bin:/usr/bin:/bin", "LD_PRELOAD=libnss_wrapper.so",
 		"NSS_WRAPPER_PASSWD=/run/timonier/passwd", "NSS_WRAPPER_GROUP=/run/timonier/group", name,
 	}, arguments...)
 }
