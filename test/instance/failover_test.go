@@ -214,3 +214,32 @@ func TestAHistoryOfALeaderWhoseWALNeverCameIsForgotten(t *testing.T) {
 		t.Errorf("the history is still there: %v", err)
 	}
 }
+
+// What was acknowledged is on a standby's disk, and what a client reads there keeps it from being replayed. PostgreSQL is told to wait for that client for ever.
+func TestAQueryThatKeepsReplayWaitingKeepsNoTakeoverWaiting(t *testing.T) {
+	w := synchronous(t, 2, func(w *world) {
+		w.parameters = map[string]string{"max_standby_streaming_delay": "-1", "max_standby_archive_delay": "-1"}
+	})
+	former := w.named(w.record().Holder)
+	heir := w.other(former)
+	session, err := heir.connect()
+	w.check(err)
+	defer session.Close(w.ctx)
+	_, err = session.Exec(w.ctx, "BEGIN; SELECT FROM notes")
+	w.check(err)
+	former.must("ALTER TABLE notes ADD COLUMN more text")
+	former.must("INSERT INTO notes VALUES ('acknowledged')")
+	w.eventually("replay waits for the query", func() bool {
+		return heir.superuser("DO $$BEGIN IF (SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE backend_type = 'startup') IS NOT TRUE THEN RAISE 'it does not'; END IF; END$$") == nil
+	})
+	w.check(session.Ping(w.ctx))
+	began := time.Now()
+	former.kill()
+	w.succeeds(former)
+	t.Logf("writes are back after %d ms", time.Since(began).Milliseconds())
+	heir.reads(notes, "acknowledged first second")
+	if err := session.Ping(w.ctx); err == nil {
+		t.Error("the session is still there")
+	}
+	heir.logs("ending clients' sessions that keep replay waiting")
+}
