@@ -3,6 +3,10 @@
 package instance
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -112,6 +116,47 @@ func TestAnInterruptedPromotionIsMadeUpFor(t *testing.T) {
 	w.pods[1].reads(notes, "first")
 	if timeline := w.pods[1].answers().Postgres.Timeline; timeline != w.record().Timeline || timeline < interrupted.Timeline {
 		t.Errorf("it writes timeline %d, the Lease says %d, and said %d", timeline, w.record().Timeline, interrupted.Timeline)
+	}
+}
+
+// A Lease that its leader wrote again twice names timeline 3, and the promotion that it owes keeps 2 free. Interrupted there, it leaves a placeholder that no
+// history follows; over that PostgreSQL would look for timeline 2 for ever.
+func TestAPlaceholderThatNoHistoryFollowsKeepsNoServerFromStarting(t *testing.T) {
+	w := cluster(t, 1)
+	p := w.pods[1]
+	for range 2 {
+		w.deleteLease()
+		w.createLease(false)
+		w.eventually("the leader has written its record again", func() bool { return w.record().Holder == p.name })
+	}
+	p.kill()
+	p.run("TIMONIER_TEST_CRASH_AT=promote: begin")
+	p.ends()
+	histories := func() string {
+		files, err := filepath.Glob(filepath.Join(p.directory, "data", "pgdata", "pg_wal", "*.history"))
+		w.check(err)
+		names := ""
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			w.check(err)
+			names += fmt.Sprintf("%s %t ", filepath.Base(file), strings.HasPrefix(string(content), "# timonier"))
+		}
+		return names
+	}
+	if got := histories(); got != "00000002.history true " {
+		t.Fatalf("the promotion that was interrupted left %q; want a placeholder for timeline 2", got)
+	}
+	for _, end := range []func(){func() {}, p.kill, p.terminate} {
+		end()
+		p.run()
+		p.becomes(instanceapi.StateRunning)
+		p.reads(notes, "first")
+		if timeline := p.answers().Postgres.Timeline; timeline != 3 || w.record().Timeline != 3 {
+			t.Errorf("it writes timeline %d, the Lease says %d", timeline, w.record().Timeline)
+		}
+		if got := histories(); got != "00000002.history true 00000003.history false " {
+			t.Errorf("there is %q; want a placeholder that a history follows", got)
+		}
 	}
 }
 
