@@ -3,10 +3,12 @@
 package integration
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -167,6 +169,17 @@ func TestAFailoverIsReportedFromTheLeaseWithCauseAndLength(t *testing.T) {
 	if event := told(t, c, "over", v1alpha1.ReasonSwitchover); event.Note != "over-2 handed over to over-3 within 800ms (term 3)" || event.Type != "Normal" {
 		t.Errorf("%s: %s", event.Type, event.Note)
 	}
+
+	// A second failover within minutes has an event of its own.
+	suspected = time.Now().Add(-time.Second)
+	record.Holder, record.HolderIncarnation, record.Term, record.Revision = "over-1", "a", 4, 14
+	record.LastFailover = &election.Failover{From: "over-3", To: "over-1", Cause: "LeaderDown", SuspectedAt: suspected, OpenedAt: suspected.Add(700 * time.Millisecond)}
+	published(t, c, "over", record)
+	eventually(t, "an event about the second failover", func() bool {
+		return slices.ContainsFunc(events(t, c, "over", v1alpha1.ReasonFailover), func(e eventsv1.Event) bool {
+			return e.Note == "over-1 leads in place of over-3: LeaderDown; 700ms from the first sign of it until clients were let in (term 4)"
+		})
+	})
 }
 
 func TestAClusterIsReadyOnlyWhenCommitsAreAsSafeAsAskedFor(t *testing.T) {

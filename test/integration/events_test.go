@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,22 +23,23 @@ import (
 // told waits for an event about the cluster with this reason.
 func told(t *testing.T, c client.Client, cluster, reason string) eventsv1.Event {
 	t.Helper()
-	uid := exists[v1alpha1.PostgresCluster](t, c, cluster).UID
-	var found eventsv1.Event
+	var found []eventsv1.Event
 	eventually(t, "an event about "+cluster+" with the reason "+reason, func() bool {
-		var all eventsv1.EventList
-		if err := c.List(t.Context(), &all, client.InNamespace("shop")); err != nil {
-			t.Fatal(err)
-		}
-		for i := range all.Items {
-			if all.Items[i].Regarding.UID == uid && all.Items[i].Reason == reason {
-				found = all.Items[i]
-				return true
-			}
-		}
-		return false
+		found = events(t, c, cluster, reason)
+		return len(found) > 0
 	})
-	return found
+	return found[0]
+}
+
+// events about a cluster that there are by now, for a reason.
+func events(t *testing.T, c client.Client, cluster, reason string) []eventsv1.Event {
+	t.Helper()
+	uid := exists[v1alpha1.PostgresCluster](t, c, cluster).UID
+	var all eventsv1.EventList
+	if err := c.List(t.Context(), &all, client.InNamespace("shop")); err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(all.Items, func(e eventsv1.Event) bool { return e.Regarding.UID != uid || e.Reason != reason })
 }
 
 func TestAStalledClusterIsToldAsAnEventInTheConditionsWords(t *testing.T) {

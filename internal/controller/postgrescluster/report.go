@@ -40,7 +40,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcomes []reconcile.
 		}
 		r.written.set(client.ObjectKeyFromObject(s.cluster), s.now)
 		r.tellOfConditions(s.cluster, before.Conditions, status.Conditions)
-		r.tellOfFailover(s.cluster, before.Availability, status.Availability)
+		r.tellOfFailover(s, before.Availability, status.Availability)
 		r.tellOfCancelled(s, before.Availability, status.Availability)
 	}
 	r.Metrics.status(s.cluster, status, s.instancesWanted())

@@ -65,20 +65,21 @@ func severityOf(is, was *metav1.Condition) (severity string, tell bool) {
 	}
 }
 
-// tellOfFailover as an event and in the metrics, once for each term: when the new primary has let clients in.
-func (r *Reconciler) tellOfFailover(cluster *v1alpha1.PostgresCluster, before, after *v1alpha1.AvailabilityStatus) {
+// tellOfFailover as an event and in the metrics, once for each term: when the new primary has let clients in. Of two events of one reason about the same
+// objects within minutes only the first one's text is kept; so it is about the new primary's pod, too.
+func (r *Reconciler) tellOfFailover(s *scope, before, after *v1alpha1.AvailabilityStatus) {
 	if !newlyLed(before, after) {
 		return
 	}
 	last := after.LastFailover
 	took := time.Duration(*last.DurationMilliseconds) * time.Millisecond
-	r.Metrics.failover(cluster, last.Cause, took)
+	r.Metrics.failover(s.cluster, last.Cause, took)
 	if last.Cause == election.CauseHandover {
-		r.Events.Eventf(cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonSwitchover, "Reconcile",
+		r.Events.Eventf(s.cluster, s.pod(last.To), corev1.EventTypeNormal, v1alpha1.ReasonSwitchover, "Reconcile",
 			"%s handed over to %s within %s (term %d)", last.From, last.To, took, after.Term)
 		return
 	}
-	r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonFailover, "Reconcile",
+	r.Events.Eventf(s.cluster, s.pod(last.To), corev1.EventTypeWarning, v1alpha1.ReasonFailover, "Reconcile",
 		"%s leads in place of %s: %s; %s from the first sign of it until clients were let in (term %d)", last.To, last.From, last.Cause, took, after.Term)
 }
 
@@ -96,12 +97,16 @@ func (r *Reconciler) tellOfCancelled(s *scope, before, after *v1alpha1.Availabil
 		if message == "" {
 			continue
 		}
-		var related runtime.Object
-		if pod := s.observed.pods[waits.Instance]; pod != nil {
-			related = pod
-		}
-		r.Events.Eventf(s.cluster, related, corev1.EventTypeWarning, v1alpha1.ReasonCommitWaitsCancelled, "Reconcile", "%s", message)
+		r.Events.Eventf(s.cluster, s.pod(waits.Instance), corev1.EventTypeWarning, v1alpha1.ReasonCommitWaitsCancelled, "Reconcile", "%s", message)
 	}
+}
+
+// pod of an instance, for an event to be about; nil where there is none.
+func (s *scope) pod(instance string) runtime.Object {
+	if pod := s.observed.pods[instance]; pod != nil {
+		return pod
+	}
+	return nil
 }
 
 // newlyLed tells whether the status shows for the first time that a term's primary has let clients in. A cluster whose status says nothing of
