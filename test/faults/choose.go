@@ -35,7 +35,11 @@ func compatible(one, other Fault) bool {
 		case b.Name:
 			return false
 		case "api-frozen":
-			if slices.Contains([]string{"switchover", "delete-pod", "force-delete-pod", "volume-stalled", "standby-wiped", "operator-stopped"}, b.Name) {
+			if slices.Contains([]string{"switchover", "delete-pod", "force-delete-pod", "volume-stalled", "primary-wiped", "standby-wiped", "operator-stopped"}, b.Name) {
+				return false
+			}
+		case "primary-wiped":
+			if b.Name == "standby-wiped" { // with them goes all that the third one had not confirmed
 				return false
 			}
 		case "operator-stopped":

@@ -29,6 +29,8 @@ type Fault struct {
 	Hits func(*Target) []string
 	// Needs is a kind, without which the fault cannot be made; "" for none.
 	Needs string
+	// Then is what has to be true once all members are back; nil for nothing more.
+	Then func(context.Context, *Target) error
 }
 
 func (f Fault) hits(t *Target) []string {
@@ -36,6 +38,13 @@ func (f Fault) hits(t *Target) []string {
 		return nil
 	}
 	return f.Hits(t)
+}
+
+func (f Fault) then(ctx context.Context, t *Target) error {
+	if f.Then == nil {
+		return nil
+	}
+	return f.Then(ctx, t)
 }
 
 // settle is how long two faults at once are in force at least: as long as it takes to see both, and to act.
@@ -59,6 +68,7 @@ func Together(a, b Fault) Fault {
 		Lasts:       max(a.Lasts, b.Lasts, settle),
 		Hits:        func(t *Target) []string { return slices.Concat(a.hits(t), b.hits(t)) },
 		Needs:       a.Needs + b.Needs,
+		Then:        func(ctx context.Context, t *Target) error { return errors.Join(a.then(ctx, t), b.then(ctx, t)) },
 	}
 }
 

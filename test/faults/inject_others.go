@@ -8,8 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/internal/naming"
 )
@@ -86,27 +84,4 @@ func muteStandby(ctx context.Context, t *Target) error {
 
 func killStandby(_ context.Context, t *Target) error { return kill(t.Pods[t.Standbys[0]], manager) }
 
-// wipeStandby does what a person does whose disk is lost.
-func wipeStandby(ctx context.Context, t *Target) error {
-	claim := &corev1.PersistentVolumeClaim{}
-	if err := t.find(ctx, naming.DataVolume(t.Standbys[0]), claim); err != nil {
-		return err
-	}
-	if err := t.api.Delete(ctx, claim); err != nil {
-		return fmt.Errorf("deleting claim %s: %w", claim.Name, err)
-	}
-	if err := t.api.Delete(ctx, t.Pods[t.Standbys[0]], client.GracePeriodSeconds(0)); err != nil {
-		return fmt.Errorf("deleting pod %s: %w", t.Standbys[0], err)
-	}
-	return until(ctx, time.Minute, "the former volume is gone", func(ctx context.Context) error {
-		found := &corev1.PersistentVolumeClaim{}
-		err := t.find(ctx, claim.Name, found)
-		if client.IgnoreNotFound(err) != nil {
-			return err
-		}
-		if err == nil && found.UID == claim.UID {
-			return errors.New("it is still there")
-		}
-		return nil
-	})
-}
+func wipeStandby(ctx context.Context, t *Target) error { return wipe(ctx, t, t.Standbys[0]) }

@@ -47,6 +47,8 @@ func freezePrimary(_ context.Context, t *Target) error {
 	return nil
 }
 
+func wipePrimary(ctx context.Context, t *Target) error { return wipe(ctx, t, t.Primary) }
+
 func stallVolume(ctx context.Context, t *Target) error {
 	claim := t.Claim(t.Primary)
 	t.OnHeal(func(ctx context.Context) error { return t.localcluster(ctx, "volume", "release", claim) })

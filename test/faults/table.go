@@ -42,6 +42,8 @@ func ofPrimary() []Fault {
 			How: "The container's cgroup is frozen, PID 1 included; its kernel still accepts connections.", Healed: "It is thawed.", Inject: freezePrimary},
 		{Name: "volume-stalled", Title: "primary's volume stalls", Disrupts: true,
 			How: "`localcluster volume stall`: fsfreeze, so that writes and fsync hang.", Healed: "It is released.", Inject: stallVolume},
+		{Name: "primary-wiped", Title: "the primary loses its volume", Disrupts: true,
+			How: "Its claim and its pod are deleted.", Healed: "The operator makes both; the instance clones the new primary.", Inject: wipePrimary, Then: primaryCloned},
 	}
 }
 
@@ -78,7 +80,7 @@ func ofStandbys() []Fault {
 		{Name: "standby-killed", Title: "SIGKILL of a standby's PID 1", KeepsLeader: true, Lasts: settle / 2,
 			How: "kill -9 of the instance manager, from the host.", Healed: "The kubelet starts the container again.", Inject: killStandby},
 		{Name: "standby-wiped", Title: "a standby loses its volume", KeepsLeader: true, Lasts: settle,
-			How: "Its claim and its pod are deleted.", Healed: "The operator makes both; the instance clones the primary.", Inject: wipeStandby},
+			How: "Its claim and its pod are deleted.", Healed: "The operator makes both; the instance clones the primary.", Inject: wipeStandby, Then: standbyCloned},
 	}
 }
 

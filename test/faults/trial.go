@@ -112,6 +112,9 @@ func (b *Bed) try(ctx context.Context, fault Fault, how Trial, result *Result) e
 	back := steadySince(ctx, load, load.Now(), how.BackWithin)
 	broken = errors.Join(broken, back, b.WaitWhole(ctx))
 	result.WholeSeconds = time.Since(begin).Round(100 * time.Millisecond).Seconds()
+	if broken == nil {
+		broken = fault.then(ctx, target)
+	}
 	load.Stop()
 	result.GapMilliseconds = load.Longest(at).Length().Milliseconds()
 	return errors.Join(broken, b.judge(ctx, fault, target, load, result))
