@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// Choose one of these faults at random, or two of them at once, or one while the operator is down.
+// Choose one of these faults at random: alone, while the operator is down or as it is killed, or with another one.
 func Choose(choice *rand.Rand, singles []Fault) Fault {
 	one := singles[choice.IntN(len(singles))]
-	draw := choice.IntN(10)
-	switch {
-	case draw < 5:
+	switch draw := choice.IntN(20); {
+	case draw < 8:
 		return one
-	case draw < 7 && one.Needs == "" && one.Name != "operator-stopped": // what is asked of the operator waits for it
+	case draw < 10 && orphans(one):
 		return WithoutOperator(one)
+	case draw < 12 && one.Name != "operator-stopped":
+		return KillingOperator(one)
 	}
 	others := slices.DeleteFunc(slices.Clone(singles), func(other Fault) bool { return !compatible(one, other) })
 	if len(others) == 0 {
@@ -21,6 +22,9 @@ func Choose(choice *rand.Rand, singles []Fault) Fault {
 	}
 	return Together(one, others[choice.IntN(len(others))])
 }
+
+// orphans tells whether a fault can be made while the operator is down: what is asked of it would wait.
+func orphans(one Fault) bool { return one.Needs == "" && one.Name != "operator-stopped" }
 
 // compatible tells whether two faults can be made at the same moment. Each of a primary takes away what the other one
 // would need; so do those of a standby. What is asked of Kubernetes needs its API, and connections need a primary.

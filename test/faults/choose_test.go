@@ -25,7 +25,7 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 	}
 	for _, impossible := range []string{"no-operator+switchover", "node-stopped+sigkill-pid1", "api-frozen+switchover", "delete-pod+api-frozen",
 		"connections-exhausted+frozen", "standby-killed+standby-wiped", "frozen+frozen", "operator-stopped+switchover",
-		"no-operator+operator-stopped", "primary-wiped+standby-wiped", "standby-wiped+primary-wiped", "primary-wiped+frozen"} {
+		"no-operator+operator-stopped", "operator-killed+operator-stopped", "primary-wiped+standby-wiped", "standby-wiped+primary-wiped", "primary-wiped+frozen"} {
 		if slices.Contains(chosen, impossible) {
 			t.Errorf("%s was chosen", impossible)
 		}

@@ -83,7 +83,18 @@ func WithoutOperator(f Fault) Fault {
 	return f
 }
 
-func stopOperator(ctx context.Context, t *Target) error {
-	t.OnHeal(func(ctx context.Context) error { return t.scaleOperator(ctx, 1) })
-	return t.scaleOperator(ctx, 0)
+// KillingOperator makes a fault, and ends the operator's process right after it: what it was about to do then is half done, or not
+// begun, when it runs again.
+func KillingOperator(f Fault) Fault {
+	inner := f.Inject
+	f.Name, f.Title = "operator-killed+"+f.Name, f.Title+", and SIGKILL of the operator"
+	f.How, f.Healed = f.How+" Right after that, kill -9 of the operator.", f.Healed+" The kubelet starts the operator again."
+	f.Inject = func(ctx context.Context, t *Target) error {
+		kill, err := holdOperator(ctx, t)
+		if err != nil {
+			return err
+		}
+		return errors.Join(inner(ctx, t), kill())
+	}
+	return f
 }

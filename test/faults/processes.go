@@ -81,11 +81,11 @@ func parseStatus(pid int, status string) process {
 	return p
 }
 
-// manager is the instance manager: PID 1 of the container, and not the pause of the pod.
+// manager is the instance manager, or the operator in its pod: PID 1 of the container, and not the pause of the pod.
 func manager(all []process) (process, error) {
 	i := slices.IndexFunc(all, func(p process) bool { return p.inside == 1 && strings.HasPrefix(p.name, "timonier") })
 	if i < 0 {
-		return process{}, fmt.Errorf("the instance manager does not run: %+v", all)
+		return process{}, fmt.Errorf("no program of ours runs: %+v", all)
 	}
 	return all[i], nil
 }
@@ -103,26 +103,34 @@ func postmaster(all []process) (process, error) {
 	return all[i], nil
 }
 
-// kill the process of a pod that pick finds. It is looked at once more when it is held: its id may be another one's by
-// then.
+// kill the process of a pod that pick finds.
 func kill(pod *corev1.Pod, pick func([]process) (process, error)) error {
-	all, err := processesOf(pod)
-	if err != nil {
-		return err
-	}
-	victim, err := pick(all)
-	if err != nil {
-		return err
-	}
-	held, err := os.FindProcess(victim.pid)
+	held, err := hold(pod, pick)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = held.Release() }()
-	if !belongs(victim.pid, pod) {
-		return errors.New("it ended by itself")
-	}
 	return held.Signal(syscall.SIGKILL)
+}
+
+// hold the process of a pod that pick finds. It is looked at once more when it is held: its id may be another one's by then.
+func hold(pod *corev1.Pod, pick func([]process) (process, error)) (*os.Process, error) {
+	all, err := processesOf(pod)
+	if err != nil {
+		return nil, err
+	}
+	victim, err := pick(all)
+	if err != nil {
+		return nil, err
+	}
+	held, err := os.FindProcess(victim.pid)
+	if err != nil {
+		return nil, err
+	}
+	if !belongs(victim.pid, pod) {
+		return nil, errors.Join(errors.New("it ended by itself"), held.Release())
+	}
+	return held, nil
 }
 
 // cgroupRoot is where cgroups are mounted.

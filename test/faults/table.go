@@ -95,11 +95,11 @@ func Doubles() []Fault {
 	}
 }
 
-// Orphans are faults while the operator is down, that are tried each time; soak tries every other one as well.
+// Orphans are faults while the operator is down, or as it is killed, that are tried each time; soak tries every other one as well.
 func Orphans() []Fault {
 	return []Fault{
-		WithoutOperator(Named("delete-pod")),
 		WithoutOperator(Named("sigkill-pid1")),
+		KillingOperator(Named("delete-pod")),
 	}
 }
 

@@ -33,6 +33,9 @@ const restartsBorne = 1
 // refresh replaces pods whose containers were restarted, so that how long one fault takes to heal does not depend on
 // those before it. Standbys go first; a primary hands over.
 func (b *Bed) refresh(ctx context.Context) error {
+	if err := b.refreshOperator(ctx); err != nil {
+		return err
+	}
 	pods, err := b.pods(ctx)
 	if err != nil {
 		return err
@@ -45,11 +48,8 @@ func (b *Bed) refresh(ctx context.Context) error {
 		return strings.Compare(order(one, lead.Holder), order(other, lead.Holder))
 	})
 	for _, name := range names {
-		pod, restarts := pods[name], int32(0)
-		for _, status := range pod.Status.ContainerStatuses {
-			restarts += status.RestartCount
-		}
-		if restarts <= restartsBorne {
+		pod := pods[name]
+		if restarts(pod) <= restartsBorne {
 			continue
 		}
 		if err := b.api.Delete(ctx, pod); err != nil {
@@ -63,6 +63,15 @@ func (b *Bed) refresh(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// restarts of a pod's containers.
+func restarts(pod *corev1.Pod) int32 {
+	all := int32(0)
+	for _, status := range pod.Status.ContainerStatuses {
+		all += status.RestartCount
+	}
+	return all
 }
 
 // order puts the holder of the Lease behind all others.
