@@ -2,7 +2,7 @@
 # Loads the images into the local cluster, installs the operator, and breaks clusters on purpose:
 #
 #   hack/faults.sh test          each fault once, every one checked (FAULTS_RUN: only those that match)
-#   hack/faults.sh soak          faults at random for SOAK, one after the other and two at once, from SEED
+#   hack/faults.sh soak          faults at random for SOAK, alone, two at once and in the middle of a switchover, from SEED
 #   hack/faults.sh bench         measures each fault RUNS times, or FAULT alone, to bench/ha.json; LOAD=busy: with more clients
 set -euo pipefail
 

@@ -108,6 +108,9 @@ type Leadership struct {
 	Holder string
 	Term   int64
 	Quorum election.Quorum
+	// Handover is to whom a Lease without a holder was passed, and LastFailover how this term began; nil in the first one.
+	Handover     string
+	LastFailover *election.Failover
 }
 
 // Leadership reads the Lease.
@@ -123,9 +126,12 @@ func (b *Bed) Leadership(ctx context.Context) (Leadership, error) {
 	if lease.Spec.LeaseTransitions != nil {
 		found.Term = int64(*lease.Spec.LeaseTransitions)
 	}
-	if text := lease.Annotations["timonier.io/quorum"]; text != "" {
-		if err := json.Unmarshal([]byte(text), &found.Quorum); err != nil {
-			return found, fmt.Errorf("the quorum in the Lease: %w", err)
+	found.Handover = lease.Annotations["timonier.io/handover"]
+	for annotation, target := range map[string]any{"timonier.io/quorum": &found.Quorum, "timonier.io/last-failover": &found.LastFailover} {
+		if text := lease.Annotations[annotation]; text != "" {
+			if err := json.Unmarshal([]byte(text), target); err != nil {
+				return found, fmt.Errorf("annotation %s of the Lease: %w", annotation, err)
+			}
 		}
 	}
 	return found, nil

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Choose one of these faults at random: alone, while the operator is down or as it is killed, or with another one.
+// Choose one of these faults at random: alone, while the operator is down or as it is killed, in the middle of a switchover, or with another one.
 func Choose(choice *rand.Rand, singles []Fault) Fault {
 	one := singles[choice.IntN(len(singles))]
 	switch draw := choice.IntN(20); {
@@ -15,6 +15,10 @@ func Choose(choice *rand.Rand, singles []Fault) Fault {
 		return WithoutOperator(one)
 	case draw < 12 && one.Name != "operator-stopped":
 		return KillingOperator(one)
+	case draw < 16:
+		if during, possible := chooseStage(choice, one, singles); possible {
+			return during
+		}
 	}
 	others := slices.DeleteFunc(slices.Clone(singles), func(other Fault) bool { return !compatible(one, other) })
 	if len(others) == 0 {
@@ -25,6 +29,21 @@ func Choose(choice *rand.Rand, singles []Fault) Fault {
 
 // orphans tells whether a fault can be made while the operator is down: what is asked of it would wait.
 func orphans(one Fault) bool { return one.Needs == "" && one.Name != "operator-stopped" }
+
+// chooseStage of a switchover for a fault to hit; false where there are no switchovers, or it can hit none. An operator that is to go
+// while one is under way is killed.
+func chooseStage(choice *rand.Rand, one Fault, singles []Fault) (during Fault, possible bool) {
+	if one.Name == "operator-stopped" {
+		one = operatorKilled()
+	}
+	if !among(singles, Named("switchover")) || !interrupts(one) {
+		return Fault{}, false
+	}
+	if choice.IntN(2) == 0 {
+		return LateSwitchover(one), true
+	}
+	return MidSwitchover(one), true
+}
 
 // compatible tells whether two faults can be made at the same moment. Each of a primary takes away what the other one
 // would need; so do those of a standby. What is asked of Kubernetes needs its API, and connections need a primary.

@@ -25,7 +25,8 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 	}
 	for _, impossible := range []string{"no-operator+switchover", "node-stopped+sigkill-pid1", "api-frozen+switchover", "delete-pod+api-frozen",
 		"connections-exhausted+frozen", "standby-killed+standby-wiped", "frozen+frozen", "operator-stopped+switchover",
-		"no-operator+operator-stopped", "operator-killed+operator-stopped", "primary-wiped+standby-wiped", "standby-wiped+primary-wiped", "primary-wiped+frozen"} {
+		"no-operator+operator-stopped", "operator-killed+operator-stopped", "primary-wiped+standby-wiped", "standby-wiped+primary-wiped", "primary-wiped+frozen",
+		"mid-switchover+switchover", "mid-switchover+operator-stopped", "late-switchover+connections-exhausted"} {
 		if slices.Contains(chosen, impossible) {
 			t.Errorf("%s was chosen", impossible)
 		}
@@ -35,6 +36,23 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 			if !slices.ContainsFunc(chosen, func(c string) bool { return c == name || strings.HasSuffix(c, name) }) {
 				t.Errorf("%s was never chosen", name)
 			}
+		}
+	}
+	for _, possible := range []string{"no-operator+primary-wiped", "operator-killed+switchover", "operator-killed+primary-wiped",
+		"mid-switchover+sigkill-pid1", "mid-switchover+node-isolated", "mid-switchover+operator-killed", "mid-switchover+api-frozen",
+		"late-switchover+standby-killed", "late-switchover+primary-wiped"} {
+		if !slices.Contains(chosen, possible) {
+			t.Errorf("%s was never chosen", possible)
+		}
+	}
+}
+
+func TestWithoutSwitchoversNoneIsChosen(t *testing.T) {
+	singles := slices.DeleteFunc(Singles(), func(f Fault) bool { return f.Needs != "" })
+	choice := rand.New(rand.NewPCG(1, 0))
+	for range 500 {
+		if fault := Choose(choice, singles); fault.Needs != "" {
+			t.Errorf("%s needs a %s", fault.Name, fault.Needs)
 		}
 	}
 }

@@ -6,7 +6,8 @@
 //	whole.go       whether all its members are back
 //	target.go      who leads and runs where at the moment of a fault, and how clients get in
 //	processes.go   processes in pods, as the host sees them
-//	fault.go       what a fault is; two at once, or without the operator
+//	fault.go       what a fault is; two at once, without the operator, or with its end
+//	switchover.go  what asks for a switchover; faults that hit it in its middle
 //	choose.go      one of them at random
 //	table.go       the faults, each with how it is made and healed
 //	inject_*.go    how, in code

@@ -38,7 +38,7 @@ func undisturbed() Fault {
 
 // TestFaults makes each fault once, on one cluster.
 func TestFaults(t *testing.T) {
-	all, err := kubernetes.Possible(t.Context(), slices.Concat([]Fault{undisturbed()}, Singles(), Orphans(), Doubles()))
+	all, err := kubernetes.Possible(t.Context(), slices.Concat([]Fault{undisturbed()}, Singles(), Orphans(), Interrupted(), Doubles()))
 	if err != nil {
 		t.Fatal(err)
 	}

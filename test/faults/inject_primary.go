@@ -3,18 +3,10 @@ package faults
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 )
 
-func switchover(ctx context.Context, t *Target) error {
-	return t.api.Create(ctx, &v1alpha1.PostgresOperation{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "switchover-", Namespace: t.Namespace},
-		Spec:       v1alpha1.PostgresOperationSpec{ClusterRef: v1alpha1.ClusterReference{Name: t.Cluster}, Type: v1alpha1.OperationSwitchover},
-	})
-}
+func switchover(ctx context.Context, t *Target) error { return t.askForSwitchover(ctx, "") }
 
 func deletePod(ctx context.Context, t *Target) error { return t.api.Delete(ctx, t.Pods[t.Primary]) }
 

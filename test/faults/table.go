@@ -24,7 +24,7 @@ func Singles() []Fault {
 func ofPrimary() []Fault {
 	return []Fault{
 		{Name: "switchover", Title: "switchover", Needs: operationKind, Disrupts: true,
-			How: "A PostgresOperation asks for it.", Healed: "Nothing is to be healed.", Inject: switchover},
+			How: "A PostgresOperation asks for it.", Healed: "Nothing is to be healed.", Inject: switchover, Then: switchoverEnds},
 		{Name: "delete-pod", Title: "graceful delete of the primary pod", Disrupts: true,
 			How: "The pod is deleted with its grace period.", Healed: "The operator makes it again.", Inject: deletePod},
 		{Name: "force-delete-pod", Title: "primary pod force-deleted", Disrupts: true,
@@ -84,14 +84,29 @@ func ofStandbys() []Fault {
 	}
 }
 
+// operatorKilled is for the middle of something: by itself it is less than to be down for a while.
+func operatorKilled() Fault {
+	return Fault{Name: "operator-killed", Title: "SIGKILL of the operator", KeepsLeader: true, RefusesNothing: true, Lasts: settle,
+		How: "kill -9, from the host.", Healed: "The kubelet starts it again.", Inject: killOperator}
+}
+
+// Interrupted are switchovers that something hits in the middle, that are tried each time; soak tries others as well.
+func Interrupted() []Fault {
+	return []Fault{
+		MidSwitchover(Named("sigkill-pid1")),
+		MidSwitchover(Named("node-isolated")),
+		MidSwitchover(operatorKilled()),
+		MidSwitchover(Named("standby-killed")),
+		LateSwitchover(Named("standby-killed")),
+	}
+}
+
 // Doubles are two faults at once that are tried each time; soak tries every other pair as well.
 func Doubles() []Fault {
 	return []Fault{
 		Together(Named("standby-killed"), Named("sigkill-postmaster")),
 		Together(Named("api-frozen"), Named("sigkill-pid1")),
 		Together(Named("standby-killed"), Named("node-isolated")),
-		Together(Named("switchover"), Named("sigkill-pid1")),
-		Together(Named("switchover"), Named("node-isolated")),
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 
 // every fault that is tried anywhere.
 func every() []Fault {
-	return slices.Concat(Singles(), Doubles(), Orphans(), Hardships(time.Second))
+	return slices.Concat(Singles(), Doubles(), Interrupted(), Orphans(), Hardships(time.Second))
 }
 
 func TestEveryFaultSaysWhatItIsAndHowItIsHealed(t *testing.T) {
 	seen := map[string]bool{}
-	for _, f := range slices.Concat(Singles(), Doubles(), Orphans()) {
+	for _, f := range slices.Concat(Singles(), Doubles(), Interrupted(), Orphans()) {
 		if !regexp.MustCompile(`^[a-z0-9]+([-+][a-z0-9]+)*$`).MatchString(f.Name) || seen[f.Name] {
 			t.Errorf("%q is no name, or that of two faults", f.Name)
 		}

@@ -29,6 +29,10 @@ type Target struct {
 	Pods map[string]*corev1.Pod
 	// Entry is the configuration with which clients connect.
 	Entry *pgx.ConnConfig
+	// Switchover is the name of the PostgresOperation that asked for one; "" for none.
+	Switchover string
+	// Stage of that switchover when the fault was in force, where it was to hit one.
+	Stage string
 
 	mutex sync.Mutex
 	heals []func(context.Context) error

@@ -25,6 +25,8 @@ type Result struct {
 	To       string `json:"to"`
 	FromTerm int64  `json:"fromTerm"`
 	ToTerm   int64  `json:"toTerm"`
+	// Stage of the switchover that the fault hit, where it was to hit one.
+	Stage string `json:"stage,omitempty"`
 	// WholeSeconds is how long all members needed to be back, from the healing.
 	WholeSeconds float64 `json:"wholeSeconds"`
 	// Problem is what was not as it should be; "" where all was.
@@ -34,8 +36,12 @@ type Result struct {
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("%s: gap %d ms, %d errors, %d acknowledged, %d lost; %s (term %d) → %s (term %d); whole %.1f s after healing",
+	text := fmt.Sprintf("%s: gap %d ms, %d errors, %d acknowledged, %d lost; %s (term %d) → %s (term %d); whole %.1f s after healing",
 		r.Fault, r.GapMilliseconds, r.Errors, r.Acknowledged, r.Lost, r.From, r.FromTerm, r.To, r.ToTerm, r.WholeSeconds)
+	if r.Stage != "" {
+		text += "; hit when " + r.Stage
+	}
+	return text
 }
 
 // Trial is how a fault is tried.
@@ -161,7 +167,7 @@ func steadySince(ctx context.Context, load *workload.Load, since, within time.Du
 func (b *Bed) judge(ctx context.Context, fault Fault, target *Target, load *workload.Load, result *Result) error {
 	result.Figures = load.Figures()
 	result.Errors, result.Acknowledged = result.Figures.Errors(), result.Figures.Acknowledged()
-	result.From, result.FromTerm = target.Primary, target.Before.Term
+	result.From, result.FromTerm, result.Stage = target.Primary, target.Before.Term, target.Stage
 	verdict, err := load.Verify(ctx)
 	if err != nil {
 		return err

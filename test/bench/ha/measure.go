@@ -13,7 +13,7 @@ import (
 
 // measurable are the faults that can be measured: those of the table first.
 func measurable() []faults.Fault {
-	return slices.Concat(faults.Singles(), faults.Orphans(), faults.Doubles())
+	return slices.Concat(faults.Singles(), faults.Orphans(), faults.Interrupted(), faults.Doubles())
 }
 
 // The loads under which is measured.

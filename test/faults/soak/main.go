@@ -1,5 +1,5 @@
-// soak breaks a cluster at random for a long time: faults one after the other, two at once, and while the operator is
-// down. Each is checked as the tests check it. `make soak` runs it:
+// soak breaks a cluster at random for a long time: faults one after the other, two at once, in the middle of a switchover, and while
+// the operator is down or as it is killed. Each is checked as the tests check it. `make soak` runs it:
 //
 //	go run ./test/faults/soak --for 8h --seed 42
 //
