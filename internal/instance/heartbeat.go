@@ -54,6 +54,7 @@ func (m *Manager) publishHeartbeat() {
 		beat.Vote = &vote
 	}
 	beat.Asks, beat.Grants = m.ask(record), m.grant(record)
+	m.probes.Store(holds && p.primary && p.running())
 	if told := m.beat.Load(); told == nil || !told.beat.Equal(beat) {
 		m.beat.Store(&toldBeat{beat, make(chan struct{})})
 		if told != nil {

@@ -48,7 +48,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	go m.publisher.Run(background)
 	go m.watchLease(background)
 	go m.watchOverrides(background)
-	go m.writes.Run(background, probeEvery, func() bool { return m.beat.Load().beat.Leads })
+	go m.writes.Run(background, probeEvery, m.probes.Load)
 	m.log.Info("instance manager started", "instance", m.options.Instance, "version", m.options.Version)
 
 	childEnded := make(chan os.Signal, 8)

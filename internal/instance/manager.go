@@ -89,6 +89,7 @@ type Manager struct {
 	cancelledSince  time.Time    // when cancelled began at 0
 	takeover        *takeover    // that this instance takes part in, nil for none
 	stalled         bool         // the probe of the write path that is under way was counted
+	probes          atomic.Bool  // the write path is probed: a leader's server runs, whether it answers or stops
 	following       following
 	reprieve        reprieve
 	ending          bool      // PID 1 was asked to end

@@ -52,6 +52,7 @@ func (m *Manager) noticeStall() {
 	m.log.Error("the volumes take no writes; giving the Lease up", "waitsMilliseconds", waits.Milliseconds())
 	m.measures.FencingStops.Add(metrics.StalledWritePath)
 	m.publisher.Publish(nil)
+	m.giveHandoverUp("its volumes take no writes") // to promise it would be a write
 	if err := m.stop(supervisor.Kill); err != nil {
 		m.log.Error("postgres cannot be killed", "error", err.Error())
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -221,6 +222,32 @@ func (p *pod) stalls(volume string) (goesOn func()) {
 		p.w.check(err)
 		p.w.check(errors.Join(os.Remove(probe), reader.Close()))
 	}
+}
+
+// A server that stops says nothing to its manager any more, and its walsenders go on talking to the standbys for as long as the stop takes.
+func TestAVolumeThatStallsWhileItsServerStopsIsNoticed(t *testing.T) {
+	w := synchronous(t, 2)
+	former := w.named(w.record().Holder)
+	heir := w.other(former)
+	receiver := func(signal string) {
+		w.check(heir.inside("sh", "-c", `for p in /proc/[0-9]*; do if grep -q 'wal[r]eceiver' "$p/cmdline"; then kill -`+signal+` "${p#/proc/}"; fi; done`))
+	}
+	server := fmt.Sprint(former.answers().Postgres.PID)
+	receiver("STOP") // the stop has to wait for it
+	_, err := former.client.Switchover(w.ctx, instanceapi.SwitchoverRequest{To: heir.name})
+	w.check(err)
+	former.logs("stopping postgres to hand over")
+	w.check(former.inside("kill", "-STOP", server)) // as if it waited for its volume: it comes to no end, however it is asked to
+	receiver("CONT")
+	probe := filepath.Join(former.directory, "data", ".write-probe")
+	began := time.Now()
+	w.eventually("the probe cannot come back", func() bool { return os.RemoveAll(probe) == nil && syscall.Mkfifo(probe, 0o666) == nil })
+	w.check(os.Chown(probe, podUID, 10001))
+	w.eventually("the successor leads", func() bool { return w.record().Holder == heir.name })
+	if took := time.Since(began); took > 45*time.Second {
+		t.Errorf("it took %s: by then any stop is made a harder one", took)
+	}
+	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
 }
 
 func TestSeriesOfStandbysAreNamedByInstancesInEveryTerm(t *testing.T) {
