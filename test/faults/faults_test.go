@@ -54,6 +54,10 @@ func TestHardships(t *testing.T) {
 	tryAll(t, bed, Hardships(*steady), PatientTrial())
 }
 
+// momentsTried is how often a fault is made that is to hit a moment of a few tenths of a second: where the machine is busy it comes too late. What comes of
+// it is checked each time.
+const momentsTried = 3
+
 // tryAll faults on one cluster, one after the other. After one that did not go well it is made anew.
 func tryAll(t *testing.T, bed *Bed, all []Fault, trial Trial) {
 	t.Helper()
@@ -77,8 +81,15 @@ func tryAll(t *testing.T, bed *Bed, all []Fault, trial Trial) {
 				how = PatientTrial()
 			}
 			result, err := bed.Try(t.Context(), fault, how)
+			for tried := 1; err == nil && result.Missed && tried < momentsTried; tried++ {
+				t.Log(result)
+				result, err = bed.Try(t.Context(), fault, how)
+			}
 			t.Log(result)
 			t.Logf("meter: %+v", result.Figures.Meter)
+			if result.Missed {
+				t.Errorf("the moment was missed %d times", momentsTried)
+			}
 			if fault.Name == "undisturbed" && result.Errors > 0 {
 				t.Errorf("nothing was done, and writes failed: %+v", result.Figures)
 			}

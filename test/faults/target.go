@@ -33,6 +33,8 @@ type Target struct {
 	Switchover string
 	// Stage of that switchover when the fault was in force, where it was to hit one.
 	Stage string
+	// Missed: it was another one than that.
+	Missed bool
 
 	mutex sync.Mutex
 	heals []func(context.Context) error

@@ -27,6 +27,8 @@ type Result struct {
 	ToTerm   int64  `json:"toTerm"`
 	// Stage of the switchover that the fault hit, where it was to hit one.
 	Stage string `json:"stage,omitempty"`
+	// Missed: that was not the stage that it was to hit. All else is looked at as ever.
+	Missed bool `json:"missed,omitempty"`
 	// WholeSeconds is how long all members needed to be back, from the healing.
 	WholeSeconds float64 `json:"wholeSeconds"`
 	// Problem is what was not as it should be; "" where all was.
@@ -40,6 +42,9 @@ func (r Result) String() string {
 		r.Fault, r.GapMilliseconds, r.Errors, r.Acknowledged, r.Lost, r.From, r.FromTerm, r.To, r.ToTerm, r.WholeSeconds)
 	if r.Stage != "" {
 		text += "; hit when " + r.Stage
+	}
+	if r.Missed {
+		text += ", which is not the moment"
 	}
 	return text
 }
@@ -167,7 +172,7 @@ func steadySince(ctx context.Context, load *workload.Load, since, within time.Du
 func (b *Bed) judge(ctx context.Context, fault Fault, target *Target, load *workload.Load, result *Result) error {
 	result.Figures = load.Figures()
 	result.Errors, result.Acknowledged = result.Figures.Errors(), result.Figures.Acknowledged()
-	result.From, result.FromTerm, result.Stage = target.Primary, target.Before.Term, target.Stage
+	result.From, result.FromTerm, result.Stage, result.Missed = target.Primary, target.Before.Term, target.Stage, target.Missed
 	verdict, err := load.Verify(ctx)
 	if err != nil {
 		return err

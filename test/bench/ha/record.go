@@ -57,11 +57,11 @@ func (r Record) write(file string) error {
 func (r Run) load() string { return cmp.Or(r.Load, busyLoad) }
 
 // of are the runs of a fault at a commit under a load that are worth a figure: those of a changed checkout count as little as those
-// in which something else went wrong.
+// in which something else went wrong, or that missed the moment that they were to hit.
 func (r Record) of(fault, commit, load string) []Run {
 	var found []Run
 	for _, run := range r.Runs {
-		if run.Fault == fault && run.Commit == commit && run.load() == load && !run.Dirty && run.Problem == "" {
+		if run.Fault == fault && run.Commit == commit && run.load() == load && !run.Dirty && run.Problem == "" && !run.Missed {
 			found = append(found, run)
 		}
 	}
