@@ -15,7 +15,8 @@ import (
 
 const (
 	// hearingPatience is how long a member may take to be heard, and answerPatience how long one that is heard may take to find out how far its copy goes. For
-	// that it detaches, which it does by what it reads of the Lease: without the API it cannot, and what it has replayed by then is all that there is to hear.
+	// that it detaches, which it does by what it reads of the Lease: without the API it cannot, and what it has replayed by then is all that there is to hear. One
+	// that was started just now is detached, and recovers.
 	hearingPatience = time.Second
 	answerPatience  = 5 * time.Second
 	// askedAgainAfter is when one that did not know yet is asked again.
@@ -41,6 +42,8 @@ type comparison struct {
 	// reaches is how far the members' copies go at least, by incarnation: what one has said once stays true. told by those that know that it is all.
 	reaches map[string]election.Position
 	told    map[string]bool
+	// recovers: its server did not tell yet how far it is.
+	recovers map[string]bool
 	// listens: there may be more to hear.
 	listens bool
 }
@@ -59,6 +62,7 @@ func (m *Manager) askMembers(ctx context.Context) {
 	select {
 	case c.ends = <-c.found:
 		c.endsKnown, c.began, c.reaches, c.told = true, time.Now(), map[string]election.Position{}, map[string]bool{}
+		c.recovers = map[string]bool{}
 	default:
 	}
 	if !c.endsKnown {
@@ -73,7 +77,7 @@ func (m *Manager) askMembers(ctx context.Context) {
 	c.listens = m.lease.readable && m.lease.doubtful && waited < answerPatience
 	for member, name := range record.Quorum.Members {
 		beat, heard := m.peers.Beat(name)
-		finds := heard && m.fresh(beat) && beat.Incarnation == member && m.apiAnswered.After(c.began)
+		finds := heard && m.fresh(beat) && beat.Incarnation == member && (m.apiAnswered.After(c.began) || c.recovers[member])
 		listens := waited < hearingPatience || waited < answerPatience && finds
 		c.listens = c.listens || c.ends != 0 && member != incarnation && !c.told[member] && listens
 	}
@@ -81,6 +85,9 @@ func (m *Manager) askMembers(ctx context.Context) {
 
 // hear what a member tells. What it has replayed it has, attached or not, and the term is never told too high; all that it has it knows only once it is detached.
 func (c *comparison) hear(status instanceapi.Status, isMember bool) {
+	if isMember {
+		c.recovers[status.Volume.Incarnation] = status.Postgres == nil || status.Postgres.InRecovery && status.Postgres.ReplayPosition == ""
+	}
 	if !isMember || status.Postgres == nil || !status.Postgres.InRecovery {
 		return
 	}

@@ -49,17 +49,17 @@ func (m *Manager) publishEndpoints(ctx context.Context) {
 		}
 		standbys = append(standbys, endpoints.Standby{
 			Member:    endpoints.Member{Instance: replica.Instance, Address: replica.Address, Node: node},
-			Streaming: replica.Streaming() && m.listed(replica.Instance) && !m.shut(replica.Instance), LagBytes: o.Inserted.Sub(replica.Replayed),
+			Streaming: replica.Streaming() && m.listed(replica.Instance) && m.forReaders(replica.Instance), LagBytes: o.Inserted.Sub(replica.Replayed),
 		})
 	}
 	wanted := endpoints.Decide(m.leading.record.Term, self, standbys)
 	m.publisher.Publish(&wanted)
 }
 
-// shut tells that an instance says that it lets no readers in now.
-func (m *Manager) shut(instance string) bool {
+// forReaders tells that an instance does not say that it lets no readers in now, or that what it shows them gets older.
+func (m *Manager) forReaders(instance string) bool {
 	beat, heard := m.peers.Beat(instance)
-	return heard && m.fresh(beat) && beat.Shut
+	return !heard || !m.fresh(beat) || !beat.Shut && !beat.Stale
 }
 
 // listed tells whether the configuration has this instance.
@@ -86,7 +86,8 @@ func (m *Manager) endStale(ctx context.Context) {
 			last = reply{repliedAt: replica.RepliedAt, seen: now}
 		}
 		beat, heard := m.peers.Beat(replica.Instance)
-		if left := heard && m.fresh(beat) && !beat.Eligible && beat.At.Sub(last.seen) >= staleAfter; left && !last.ended {
+		observed := heard && m.fresh(beat) && beat.CheckpointTimeline != 0 // one that recovers does not answer, and may be receiving
+		if left := observed && !beat.Eligible && beat.At.Sub(last.seen) >= staleAfter; left && !last.ended {
 			err := m.sql.TerminateWalsender(ctx, replica.Walsender)
 			last.ended = err == nil
 			m.log.Info("ended the connection that a standby has left", "standby", replica.Instance, "silent", now.Sub(last.seen).String(), "error", err)

@@ -19,14 +19,17 @@ type following struct {
 	// waiting is since when it has not streamed though its leader serves, and restarted that its server was for that.
 	waiting   time.Time
 	restarted bool
+	// unfed is since when it does not stream though its leader serves, restarts of its server included.
+	unfed time.Time
 	// served is since when its leader serves without that it follows steadily: receiver, the present walreceiver, streams since receives.
 	served, receives time.Time
 	receiver         int
 	// clones are the times at which it was cloned again because it could not follow.
 	clones []time.Time
-	// replaying is what the startup process was last seen to do, and stuckAt the position at which replay did nothing any more before the last restart; 0 for none.
-	replaying replaying
-	stuckAt   postgres.LSN
+	// replaying is what the startup process was last seen to do; stuckAt the position at which it did nothing any more, and stuckTimes how often in a row.
+	replaying  replaying
+	stuckAt    postgres.LSN
+	stuckTimes int
 	// gaveUp: it was cloned again in vain, and is not for a while.
 	gaveUp bool
 	// needed: it would be cloned again, if there were enough others without it.
@@ -50,9 +53,20 @@ const (
 	clonesPerHour   = 3
 )
 
+// How long a standby may get no WAL though its leader serves, until it counts as not ready, so that nobody drains the node of another one, and until a person is told.
+const (
+	unreadyUnfed = 10 * time.Second
+	tellsUnfed   = 5 * time.Minute
+)
+
+// lacksWAL tells whether it has got none for so long though its leader serves.
+func (f *following) lacksWAL(patience time.Duration) bool {
+	return !f.unfed.IsZero() && time.Since(f.unfed) > patience
+}
+
 // renew forgets what concerned the former leader.
 func (f *following) renew() {
-	f.needed, f.restarted, f.waiting, f.served = false, false, time.Time{}, time.Time{}
+	f.needed, f.restarted, f.waiting, f.served, f.unfed = false, false, time.Time{}, time.Time{}, time.Time{}
 }
 
 const (
@@ -73,6 +87,12 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 		return nil
 	}
 	leader, heard := m.peers.Beat(m.lastRecord().Holder)
+	switch serves := heard && leader.Leads && !leader.Broken; {
+	case !serves, p.observation.Streaming:
+		f.unfed = time.Time{}
+	case f.unfed.IsZero():
+		f.unfed = time.Now()
+	}
 	switch {
 	case !heard || !leader.Leads || leader.Broken:
 		f.waiting, f.served = time.Time{}, time.Time{}
@@ -96,25 +116,18 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 		return m.stop(supervisor.Fast)
 	}
 	since, why := m.fatal.unfollowed()
+	if since.IsZero() && f.lacksWAL(tellsUnfed) {
+		return fmt.Errorf("it gets no WAL from %s, which serves, since %s: %s", leader.Instance, f.unfed.UTC().Format(time.RFC3339), m.fatal.received())
+	}
 	if since.IsZero() || time.Since(since) < refusedPatience || time.Since(f.served) < refusedPatience || time.Since(p.postmaster.StartedAt) < refusedPatience {
 		return nil
 	}
-	what := "it cannot follow (" + why + ")"
-	if whyNot := m.mayDiscard(ctx, m.lastRecord()); whyNot != nil && whyNot.reason != instanceapi.WaitIrreparable {
-		f.needed = false
-		return fmt.Errorf("%s: %s", what, whyNot.message)
-	}
-	return m.replaceCopy(ctx, what, why)
-}
-
-// replaceCopy by a clone of the leader's, which is worth more than this one, unless the leader cannot do without it, or it was cloned in vain too often.
-func (m *Manager) replaceCopy(ctx context.Context, what, why string) error {
 	whyNot := m.mayDiscard(ctx, m.lastRecord())
-	if m.following.needed = whyNot != nil && whyNot.reason == instanceapi.WaitIrreparable; m.following.needed {
-		return fmt.Errorf("%s: %s", what, whyNot.message)
+	if f.needed = whyNot != nil && whyNot.reason == instanceapi.WaitIrreparable; whyNot != nil {
+		return fmt.Errorf("it cannot follow (%s): %s", why, whyNot.message)
 	}
 	if !m.cloneAgain(why) {
-		return fmt.Errorf("%s and was cloned %d times within an hour, so it is not cloned again before that hour is over", what, clonesPerHour)
+		return fmt.Errorf("it cannot follow (%s) and was cloned %d times within an hour, so it is not cloned again before that hour is over", why, clonesPerHour)
 	}
 	return m.stop(supervisor.Immediate)
 }

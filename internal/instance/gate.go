@@ -87,7 +87,10 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 	if !p.cut || p.replayedTimeline != 0 {
 		return nil
 	}
-	if o.Blocked && m.member().Promise >= m.lastRecord().Revision {
+	if votes := m.member().Promise >= m.lastRecord().Revision; votes && o.Paused {
+		m.log.Warn("resuming replay, which somebody had paused: without it this instance could not vote")
+		return m.sql.ResumeReplay(ctx)
+	} else if votes && o.Blocked {
 		m.log.Info("ending clients' sessions that keep replay waiting")
 		return m.sql.TerminateClients(ctx)
 	}

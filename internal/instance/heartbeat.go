@@ -48,7 +48,7 @@ func (m *Manager) publishHeartbeat() {
 	if o := p.observation; o != nil {
 		beat.CheckpointTimeline = o.ControlTimeline
 		beat.Eligible = o.InRecovery && o.Streaming
-		beat.Shut = !p.serves()
+		beat.Shut, beat.Stale = !p.serves(), p.attached && m.following.replaying.stale
 	}
 	if vote, votes := m.vote(); votes {
 		beat.Vote = &vote

@@ -113,6 +113,9 @@ func (m *Manager) takeStep(ctx context.Context) (done bool) {
 	m.turnedAt.Store(time.Now().UnixNano())
 	defer m.publish()
 	defer m.surviveBug()
+	if m.problem == "" {
+		clear(m.held) // the turn before had none
+	}
 	m.problem = ""
 	ctx, cancel := context.WithTimeout(ctx, turnPatience)
 	defer cancel()
@@ -183,10 +186,10 @@ func (m *Manager) hold(doing string, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	if previous := m.published.Load(); previous == nil || previous.Message != text {
+	if m.held[doing] != text {
 		m.log.Warn("not done, trying again", "doing", doing, "error", text)
 	}
-	m.problem = text
+	m.problem, m.held[doing] = text, text
 }
 
 // story logs why a step is taken where there is more to tell than what it does, which is logged when it is done.
@@ -226,7 +229,7 @@ func (m *Manager) duties(ctx context.Context) {
 		if err := m.seeThatItStreams(ctx); err != nil {
 			m.hold("following", err)
 		}
-		if err := m.seeThatItReplays(ctx); err != nil {
+		if err := m.seeThatItReplays(); err != nil {
 			m.hold("following", err)
 		}
 	}

@@ -91,6 +91,7 @@ type Manager struct {
 	stalled         bool         // the probe of the write path that is under way was counted
 	probes          atomic.Bool  // the write path is probed: a leader's server runs, whether it answers or stops
 	following       following
+	unfed           atomic.Bool // it counts as not ready, for it gets no WAL
 	reprieve        reprieve
 	ending          bool      // PID 1 was asked to end
 	waitsUntil      time.Time // until when it waits for somebody to hand over to
@@ -102,8 +103,9 @@ type Manager struct {
 	job             *job
 	failed          map[string]string // why a job failed when it was last tried, by its name
 	step            election.Step
-	problem         string // why the step cannot be carried out now
-	version         string // of PostgreSQL's programs
+	problem         string            // why the step cannot be carried out now
+	held            map[string]string // what was logged of problems since there was none, by what was being done
+	version         string            // of PostgreSQL's programs
 }
 
 // New prepares a manager; Run does the work.
@@ -112,6 +114,7 @@ func New(options Options) (*Manager, error) {
 	m := &Manager{
 		options: options, startedAt: time.Now(), children: supervisor.NewChildren(),
 		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{}, unsettled: neverRead, apiAnswered: time.Now(),
+		held:  map[string]string{},
 		doubt: doubt{holderSince: time.Now(), heardAt: time.Now()},
 	}
 	m.measures, m.cancelledSince = metrics.NewAvailability(), m.startedAt

@@ -6,6 +6,8 @@ import (
 
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/logs"
+	"github.com/timonier-io/timonier/internal/instance/server"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
 
@@ -184,6 +186,17 @@ func TestNobodyIsSentToALeaderThatIsMissing(t *testing.T) {
 		}
 		if m.missing(election.Record{}) {
 			t.Error("there was none")
+		}
+	}
+}
+
+func TestAStandbyThatGetsNoWALForMinutesThoughItsLeaderServesCannotFollow(t *testing.T) {
+	m := measuring(t)
+	m.process.postmaster, m.process.observation = &supervisor.Postmaster{}, &server.Observation{InRecovery: true}
+	for since, want := range map[time.Duration]instanceapi.WaitReason{time.Minute: "", tellsUnfed + time.Second: instanceapi.WaitFollow} {
+		m.following.unfed = time.Now().Add(-since)
+		if _, reason, _ := m.state(); reason != want {
+			t.Errorf("after %s it waits for %q, want %q", since, reason, want)
 		}
 	}
 }

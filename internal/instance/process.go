@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"sync"
 	"time"
 
-	"github.com/timonier-io/timonier/internal/instance/logs"
 	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -117,6 +115,9 @@ func (m *Manager) start(primary bool) error {
 		// Without the seconds that are left: what stays the same is logged once.
 		return fmt.Errorf("postgres ended %d times in a row, and is started again after %s: %s",
 			m.process.failures, backOff(m.process.failures), m.fatal.last())
+	}
+	if killed := supervisor.KillOrphans(); len(killed) > 0 {
+		m.log.Warn("killed what was left of the server before", "processes", killed)
 	}
 	if err := supervisor.RemoveStaleLocks(m.options.Volumes.PGData(), m.options.socketDirectory(), naming.PortPostgres); err != nil {
 		return err
@@ -328,73 +329,4 @@ func (m *Manager) checkStart() error {
 	}
 	m.configurationFailed(p.startedWith, fmt.Sprintf("postgres did not accept connections and has said nothing for %d s", int(silent.Seconds())))
 	return m.stop(supervisor.Immediate)
-}
-
-// lastFatal is the last reason for which the server, or one of its processes, ended. Written by the log's goroutines.
-type lastFatal struct {
-	mu      sync.Mutex
-	message string
-	// gone: the leader said that WAL which this standby needs is gone, or that their histories differ.
-	gone   string
-	goneAt time.Time
-	// discontinued counts how often WAL came that does not continue what is here.
-	discontinued int
-}
-
-// oftenDiscontinued is how often that is before it is called a refusal.
-const oftenDiscontinued = 3
-
-func (f *lastFatal) see(entry logs.Entry) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	// Whatever a client writes into the log must not look like the leader's refusal.
-	own := entry.BackendType == "walreceiver" || entry.BackendType == "startup"
-	if entry.BackendType == "startup" && discontinued(entry.Message) {
-		f.discontinued++
-	}
-	if own && f.gone == "" && (unfollowable(entry.Message) || f.discontinued >= oftenDiscontinued) {
-		f.gone, f.goneAt = entry.Message, time.Now()
-	}
-	if entry.Fatal() && (entry.BackendType == "" || entry.BackendType == "postmaster" || entry.BackendType == "startup") {
-		f.message = entry.Message
-	}
-}
-
-func (f *lastFatal) forget() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.message, f.gone, f.discontinued = "", "", 0
-}
-
-// said tells whether the server gave a reason.
-func (f *lastFatal) said() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.message != ""
-}
-
-func (f *lastFatal) last() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.message == "" {
-		return "it said nothing"
-	}
-	return f.message
-}
-
-// followed forgets that the leader refused.
-func (f *lastFatal) followed() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.gone, f.discontinued = "", 0
-}
-
-// unfollowed is when the leader first could not be followed, and why; zero while nothing tells so.
-func (f *lastFatal) unfollowed() (at time.Time, why string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.gone == "" {
-		return time.Time{}, ""
-	}
-	return f.goneAt, f.gone
 }

@@ -12,6 +12,8 @@ import (
 const (
 	stalledAfter = 7 * time.Second
 	probeEvery   = time.Second
+	// stalledStopping is how long where the server stops to be restarted: its last checkpoint writes all that it has, and keeps the disk as busy as can be.
+	stalledStopping = 20 * time.Second
 )
 
 // hangsAfter is how long a server that served may not answer its own manager, over a connection that is kept open, before another instance that could lead does.
@@ -45,7 +47,11 @@ func (m *Manager) noticeStall() {
 			m.measures.WriteProbeFailures.Add(metrics.ProbeStalled)
 		}
 	}
-	if waits < stalledAfter || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
+	patience := stalledAfter
+	if p.stopping() && m.handing == nil {
+		patience = stalledStopping
+	}
+	if waits < patience || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
 		return
 	}
 	m.leaving = "a write to its volumes has not come back for " + stalledAfter.String() + ", and another instance can lead at once"

@@ -33,6 +33,7 @@ func (m *Manager) publish() {
 	if status.Leader {
 		status.SynchronousCommitOverrides = m.overrides.Load()
 	}
+	m.unfed.Store(m.following.lacksWAL(unreadyUnfed))
 	m.published.Store(&status)
 	m.publishHeartbeat()
 	m.publishState()
@@ -56,9 +57,9 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 		return instanceapi.StateRunning, "", joined(m.step.Message, m.problem) // as that the Lease is lost, and why it is not written again
 	case p.running() && p.primary, p.promoting:
 		return instanceapi.StateRecovering, "", joined(m.step.Message, m.problem)
-	case p.running() && p.attached && (p.observation.Streaming || p.reconnects()):
+	case p.running() && p.attached && !m.following.hangs() && (p.observation.Streaming || p.reconnects()):
 		return instanceapi.StateStreaming, "", m.problem
-	case p.running() && m.following.gaveUp:
+	case p.running() && (m.following.gaveUp || m.following.hangs() || m.following.lacksWAL(tellsUnfed)):
 		return instanceapi.StateFollowing, instanceapi.WaitFollow, m.problem
 	case p.running() && m.following.needed:
 		return instanceapi.StateFollowing, instanceapi.WaitIrreparable, m.problem
@@ -118,7 +119,7 @@ func (m *Manager) live() (bool, string) {
 
 func (m *Manager) ready() (bool, string) {
 	status := m.Status()
-	return status.Ready, joined(string(status.State), status.Message)
+	return status.Ready && !m.unfed.Load(), joined(string(status.State), status.Message)
 }
 
 func (m *Manager) started() (bool, string) {

@@ -194,7 +194,8 @@ func (m *Manager) handsOver() string {
 		m.giveHandoverUp(m.handing.to + " is gone")
 		return ""
 	}
-	if time.Now().After(m.handing.until) {
+	// While a write to its volumes hangs it is not given up for time: who could take over would be ended with the server, before a stall is told from a busy disk.
+	if time.Now().After(m.handing.until) && m.writes.Waits(time.Now()) < time.Second {
 		m.giveHandoverUp("it took longer than " + handoverPatience.String())
 		return ""
 	}

@@ -15,6 +15,8 @@ type Heartbeat struct {
 	Eligible bool `json:"eligible,omitempty"`
 	// Shut: it is a standby that lets no readers in now.
 	Shut bool `json:"shut,omitempty"`
+	// Stale: it is a standby whose replay stands still though it has WAL, so that what it shows gets older.
+	Stale bool `json:"stale,omitempty"`
 	// Replayed is how far a standby has replayed, and Term that of the leader that it replays from. They are told while the leader hands over.
 	Replayed string `json:"replayed,omitempty"`
 	Term     int64  `json:"term,omitempty"`

@@ -207,14 +207,7 @@ func TestProbesSayWhatIsTrue(t *testing.T) {
 	w := newWorld(t, 1)
 	w.createLease(false)
 	p := w.start(1)
-	probe := func(path string) int {
-		response, err := http.Get("http://" + w.address(1) + ":8080" + path)
-		if err != nil {
-			return 0
-		}
-		defer response.Body.Close()
-		return response.StatusCode
-	}
+	probe := w.pods[1].probe
 	w.eventually("it lives although it waits", func() bool { return probe("/livez") == http.StatusOK })
 	if code := probe("/readyz"); code != http.StatusServiceUnavailable {
 		t.Errorf("/readyz says %d while it waits", code)

@@ -216,6 +216,18 @@ func TestAHistoryOfALeaderWhoseWALNeverCameIsForgotten(t *testing.T) {
 }
 
 // What was acknowledged is on a standby's disk, and what a client reads there keeps it from being replayed. PostgreSQL is told to wait for that client for ever.
+func TestAReplayThatSomebodyHasPausedKeepsNoTakeoverWaiting(t *testing.T) {
+	w := synchronous(t, 2, ofMajor("15"))
+	former := w.named(w.record().Holder)
+	heir := w.other(former)
+	w.check(heir.superuser("SELECT pg_wal_replay_pause()"))
+	former.must("INSERT INTO notes VALUES ('acknowledged')")
+	former.kill()
+	w.succeeds(former)
+	heir.reads(notes, "acknowledged first second")
+	heir.logs("resuming replay, which somebody had paused")
+}
+
 func TestAQueryThatKeepsReplayWaitingKeepsNoTakeoverWaiting(t *testing.T) {
 	w := synchronous(t, 2, func(w *world) {
 		w.parameters = map[string]string{"max_standby_streaming_delay": "-1", "max_standby_archive_delay": "-1"}

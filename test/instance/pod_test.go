@@ -214,6 +214,16 @@ func (p *pod) inside(command ...string) error {
 	return nil
 }
 
+// probe asks as the kubelet does; 0 where nobody answers.
+func (p *pod) probe(path string) int {
+	response, err := http.Get("http://" + net.JoinHostPort(p.w.address(p.ordinal), strconv.Itoa(naming.PortProbes)) + path)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
 // logs waits until the log has a text, and tells whether every line of it is a JSON object.
 func (p *pod) logs(text string) {
 	p.w.t.Helper()

@@ -62,10 +62,10 @@ func TestStandbysCloneFollowAndServeReads(t *testing.T) {
 	w.pods[3].reads(notes, "first second")
 	w.eventually("it is back in the slice", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2 shop-3" })
 
-	// One that has all and shows nothing of it is no standby to read from.
+	// One that has all and shows nothing of it is no standby to read from, however little that is.
 	w.check(w.pods[3].superuser("SELECT pg_wal_replay_pause()"))
-	w.pods[1].must("INSERT INTO notes SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
-	w.eventually("one whose replay is stuck leaves the read-only slice", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2" })
+	w.pods[1].must("INSERT INTO notes VALUES ('third')")
+	w.eventually("one whose replay stands still leaves the read-only slice", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2" })
 	w.check(w.pods[3].superuser("SELECT pg_wal_replay_resume()"))
 	w.eventually("it is back once it has replayed", func() bool { return w.serving(naming.ReplicaService(clusterName)) == "shop-2 shop-3" })
 }

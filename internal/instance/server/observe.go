@@ -37,8 +37,8 @@ type Observation struct {
 	// Startup is the PID of the startup process, 0 for none. Blocked: replay waits for queries of clients to end. Paused: somebody has paused it.
 	Startup         int
 	Blocked, Paused bool
-	// Exhausted: the startup process has replayed all there is and waits until it may try to get more.
-	Exhausted bool
+	// Exhausted: the startup process has replayed all there is and waits until it may try to get more. Awaits: it waits for what the walreceiver brings.
+	Exhausted, Awaits bool
 	// StandbySensitive are the values in force.
 	StandbySensitive map[string]int64
 	// Replicas are all whose name is like that of a member. The manager leaves those there that are one, and the rest becomes Others: it may hold a slot.
@@ -89,6 +89,7 @@ SELECT pg_is_in_recovery(),
        coalesce((SELECT last_msg_receipt_time FROM pg_stat_wal_receiver), 'epoch'),
        coalesce((SELECT (1000000 * extract(epoch FROM clock_timestamp() - last_msg_receipt_time))::bigint FROM pg_stat_wal_receiver), 0),
        coalesce((SELECT wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin') FROM pg_stat_activity WHERE backend_type = 'startup'), false),
+       coalesce((SELECT wait_event = 'RecoveryWalStream' FROM pg_stat_activity WHERE backend_type = 'startup'), false),
        coalesce((SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'startup'), 0),
        CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() <> 'not paused' ELSE false END,
        current_setting('max_connections')::bigint, current_setting('max_locks_per_transaction')::bigint,
@@ -111,7 +112,7 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 		sensitive := make([]int64, len(postgres.StandbySensitive))
 		targets := []any{
 			&o.InRecovery, &o.Receiver, &o.Exhausted, &o.Timeline, &o.ControlTimeline, &inserted, &flushed, &received, &replayed,
-			&o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &microseconds, &o.Blocked, &o.Startup, &o.Paused,
+			&o.Streaming, &o.ReceivedTimeline, &o.HeardAt, &microseconds, &o.Blocked, &o.Awaits, &o.Startup, &o.Paused,
 		}
 		for i := range sensitive {
 			targets = append(targets, &sensitive[i])

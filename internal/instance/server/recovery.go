@@ -83,6 +83,14 @@ func (s *Server) TerminateClients(ctx context.Context) error {
 	return nil
 }
 
+// ResumeReplay goes on with what somebody has paused.
+func (s *Server) ResumeReplay(ctx context.Context) error {
+	if err := s.call(ctx, "SELECT pg_wal_replay_resume()"); err != nil {
+		return fmt.Errorf("resuming replay: %w", err)
+	}
+	return nil
+}
+
 // ClientSessions counts the sessions that TerminateClients would end.
 func (s *Server) ClientSessions(ctx context.Context) (count int, err error) {
 	err = s.use(ctx, func(conn *pgx.Conn) error {

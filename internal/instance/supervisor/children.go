@@ -100,16 +100,36 @@ func childrenOf(parent int, wanted func(state string) bool) []int {
 	return pids
 }
 
-// CPUTime that a process has used, in clock ticks. onDisk: it waits for a disk now. Zero where it is gone.
-func CPUTime(pid int) (ticks int64, onDisk bool) {
+// Activity of a process.
+type Activity struct {
+	// Known: it is there, and the rest is what the kernel tells of it.
+	Known bool
+	// Ticks of the clock that it has used the CPU for. OnDisk: it waits for a disk now. Stopped: somebody has stopped it.
+	Ticks           int64
+	OnDisk, Stopped bool
+}
+
+// ActivityOf a process.
+func ActivityOf(pid int) Activity {
 	const user, system = 11, 12
 	fields := statOf(pid)
 	if len(fields) <= system {
-		return 0, false
+		return Activity{}
 	}
-	inUser, _ := strconv.ParseInt(fields[user], 10, 64)
-	inSystem, _ := strconv.ParseInt(fields[system], 10, 64)
-	return inUser + inSystem, fields[0] == "D"
+	inUser, errUser := strconv.ParseInt(fields[user], 10, 64)
+	inSystem, errSystem := strconv.ParseInt(fields[system], 10, 64)
+	return Activity{Known: errUser == nil && errSystem == nil, Ticks: inUser + inSystem, OnDisk: fields[0] == "D", Stopped: fields[0] == "T" || fields[0] == "t"}
+}
+
+// KillOrphans of a server that has ended: one of its processes that hangs does not see that, and holds the memory that they shared, without which no other can
+// be started. They have become children of this process. The logger shares none, and ends when it has written all.
+func KillOrphans() (killed []string) {
+	for pid, title := range ChildrenOf(os.Getpid()) {
+		if strings.HasPrefix(title, "postgres: ") && !strings.HasSuffix(title, ": logger") && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed = append(killed, title)
+		}
+	}
+	return killed
 }
 
 // statOf a process: what its stat tells from its state on, see proc(5); nil where it is gone.
