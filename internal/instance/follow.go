@@ -59,6 +59,16 @@ const (
 	tellsUnfed   = 5 * time.Minute
 )
 
+// noteFeeding notes whether it gets WAL, or could get none now.
+func (f *following) noteFeeding(well bool) {
+	switch {
+	case well:
+		f.unfed = time.Time{}
+	case f.unfed.IsZero():
+		f.unfed = time.Now()
+	}
+}
+
 // lacksWAL tells whether it has got none for so long though its leader serves.
 func (f *following) lacksWAL(patience time.Duration) bool {
 	return !f.unfed.IsZero() && time.Since(f.unfed) > patience
@@ -87,14 +97,10 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 		return nil
 	}
 	leader, heard := m.peers.Beat(m.lastRecord().Holder)
-	switch serves := heard && leader.Leads && !leader.Broken; {
-	case !serves, p.observation.Streaming:
-		f.unfed = time.Time{}
-	case f.unfed.IsZero():
-		f.unfed = time.Now()
-	}
+	serves := heard && leader.Leads && !leader.Broken
+	f.noteFeeding(!serves || p.observation.Streaming)
 	switch {
-	case !heard || !leader.Leads || leader.Broken:
+	case !serves:
 		f.waiting, f.served = time.Time{}, time.Time{}
 	case f.served.IsZero():
 		f.waiting, f.served = time.Now(), time.Now()
