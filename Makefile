@@ -125,7 +125,7 @@ test-e2e: cluster-up images ## Test everything on the local cluster
 test-faults: cluster-up images ## Break clusters on the local Kubernetes in every way, with clients writing (FAULTS_RUN=regexp; STEADY=duration)
 	@hack/faults.sh test
 
-soak: cluster-up images ## The same at random, two faults at once too, for SOAK=duration, from SEED=n; summary in .local/soak.json
+soak: cluster-up images ## The same at random, two faults at once too, for SOAK=duration, from SEED=n, to bench/soak.json
 	@hack/faults.sh soak
 
 # What links Kubernetes itself is left to the compiler: linting it would compile Kubernetes a second time.

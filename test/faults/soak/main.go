@@ -3,39 +3,25 @@
 //
 //	go run ./test/faults/soak --for 8h --seed 42
 //
-// Before, what must not make anybody fail over is done for --steady each. The summary is JSON; it is written after
-// every round, so that one that is interrupted tells what it has seen. When something acknowledged is lost it stops at
-// once, and leaves the cluster as it is for whoever wants to know why.
+// Before, what must not make anybody fail over is done for --steady each. Every round is kept in bench/soak.json with commit and machine, behind
+// those of the soaks before; it is written after each, so that one that is interrupted tells what it has seen. When something acknowledged is lost it stops
+// at once, and leaves the cluster as it is for whoever wants to know why.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
+	"github.com/timonier-io/timonier/test/bench/figures"
 	"github.com/timonier-io/timonier/test/faults"
 )
-
-// Summary is what the JSON holds.
-type Summary struct {
-	Seed uint64 `json:"seed"`
-	// Seconds it has taken so far, of Wanted.
-	Seconds int `json:"seconds"`
-	Wanted  int `json:"wantedSeconds"`
-	// Rounds that were made, and Failed ones among them.
-	Rounds       int             `json:"rounds"`
-	Failed       int             `json:"failed"`
-	Acknowledged int             `json:"acknowledged"`
-	Lost         int             `json:"lost"`
-	WorstGap     int64           `json:"worstGapMilliseconds"`
-	Results      []faults.Result `json:"results"`
-}
 
 func main() {
 	var s soak
@@ -43,7 +29,10 @@ func main() {
 	flag.DurationVar(&s.span, "for", 30*time.Minute, "how long")
 	flag.Uint64Var(&s.summary.Seed, "seed", uint64(time.Now().UnixNano()), "seed of what is chosen; the same one chooses the same")
 	flag.DurationVar(&steady, "steady", 5*time.Minute, "how long each of what must not make anybody fail over lasts; 0 leaves that out")
-	flag.StringVar(&s.file, "json", ".local/soak.json", "where the summary goes")
+	flag.StringVar(&s.file, "json", "bench/soak.json", "where every round goes")
+	flag.StringVar(&s.page, "page", "docs/benchmarks.md", "page that holds the summary")
+	flag.StringVar(&s.measured, "measured", "bench/ha.json", "what was measured, whose faults count too")
+	flag.BoolVar(&s.dirty, "dirty", false, "go on although files are changed; nothing is written then")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := s.run(ctx, steady)
@@ -56,16 +45,29 @@ func main() {
 
 // soak is one under way.
 type soak struct {
-	span    time.Duration
-	file    string
-	begin   time.Time
-	summary Summary
+	span                 time.Duration
+	file, page, measured string
+	dirty                bool
+	begin                time.Time
+	enduring             bool // hardships, not faults
+	record               Record
+	summary              Summary
 }
 
 // errLost stops everything.
 var errLost = errors.New("something acknowledged is lost: the cluster is left as it is")
 
 func (s *soak) run(ctx context.Context, steady time.Duration) error {
+	var err error
+	if s.summary.Where, err = figures.Describe(ctx); err != nil {
+		return err
+	}
+	if s.summary.Dirty && !s.dirty {
+		return errors.New("files are changed, so that what is found would belong to no commit: commit them, or pass --dirty")
+	}
+	if s.record, err = read(s.file); err != nil {
+		return err
+	}
 	kubernetes, err := faults.Connect(".")
 	if err != nil {
 		return err
@@ -95,6 +97,8 @@ func (s *soak) run(ctx context.Context, steady time.Duration) error {
 func (s *soak) hardships(ctx context.Context, kubernetes *faults.Kubernetes, steady time.Duration) error {
 	rest := faults.Hardships(steady)
 	bed := &faults.Bed{Kubernetes: kubernetes, Namespace: "soak-hardships", Cluster: "narrow", Edits: faults.Narrowed()}
+	s.enduring = true
+	defer func() { s.enduring = false }()
 	return s.all(ctx, bed, faults.PatientTrial(), func(*rand.Rand) (next faults.Fault, goesOn bool) {
 		if len(rest) > 0 {
 			next, goesOn = rest[0], true
@@ -136,22 +140,25 @@ func (s *soak) all(ctx context.Context, bed *faults.Bed, trial faults.Trial, nex
 	return errors.Join(ctx.Err(), bed.Remove(context.WithoutCancel(ctx)))
 }
 
-// note a round, in the summary and in its file.
+// note a round, in the summary, in its file, and in the page.
 func (s *soak) note(result faults.Result) error {
 	fmt.Printf("%s %s\n", time.Since(s.begin).Round(time.Second), result)
-	sum := &s.summary
-	sum.Rounds++
-	if result.Problem != "" {
-		sum.Failed++
-	}
-	sum.Acknowledged += result.Acknowledged
-	sum.Lost += result.Lost
-	sum.WorstGap = max(sum.WorstGap, result.GapMilliseconds)
-	sum.Seconds = int(time.Since(s.begin).Seconds())
-	sum.Results = append(sum.Results, result)
-	content, err := json.MarshalIndent(sum, "", "  ")
+	load, err := figures.Load()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(s.file, append(content, '\n'), 0o600)
+	s.summary.LoadAfter = load
+	s.summary.add(Round{Result: result, MachineLoad: load, Hardship: s.enduring}, time.Since(s.begin))
+	if s.summary.Dirty {
+		return nil
+	}
+	whole := Record{Soaks: append(slices.Clone(s.record.Soaks), s.summary)}
+	if err := whole.write(s.file); err != nil {
+		return err
+	}
+	table, err := whole.table(s.measured)
+	if err != nil {
+		return err
+	}
+	return figures.WriteInto(s.page, "soak", table)
 }
