@@ -43,6 +43,11 @@ func (m *Manager) openDoor(ctx context.Context) (done bool, err error) {
 // closeDoor keeps clients out, and ends those that are in: sessions of a standby would go on over a promotion, then able to write. Whoever is still
 // authenticating, and has passed the former pg_hba.conf, comes first: from then on PostgreSQL tells of him.
 func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
+	if o := m.process.observation; o != nil && o.Paused {
+		if err := m.resumeReplay(ctx); err != nil { // it is about to lead, or is named to
+			return false, err
+		}
+	}
 	if inForce, err := m.setDoor(ctx, false); err != nil || !inForce {
 		return false, err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/instanceapi"
-	"github.com/timonier-io/timonier/internal/postgres"
 )
 
 // following is what a follower keeps about its leader.
@@ -26,10 +25,8 @@ type following struct {
 	receiver         int
 	// clones are the times at which it was cloned again because it could not follow.
 	clones []time.Time
-	// replaying is what the startup process was last seen to do; stuckAt the position at which it did nothing any more, and stuckTimes how often in a row.
-	replaying  replaying
-	stuckAt    postgres.LSN
-	stuckTimes int
+	// replaying is what the startup process was last seen to do.
+	replaying replaying
 	// gaveUp: it was cloned again in vain, and is not for a while.
 	gaveUp bool
 	// needed: it would be cloned again, if there were enough others without it.
@@ -98,7 +95,7 @@ func (m *Manager) seeThatItStreams(ctx context.Context) error {
 	}
 	leader, heard := m.peers.Beat(m.lastRecord().Holder)
 	serves := heard && leader.Leads && !leader.Broken
-	f.noteFeeding(!serves || p.observation.Streaming)
+	f.noteFeeding(!serves || !m.fresh(leader) || p.observation.Streaming)
 	switch {
 	case !serves:
 		f.waiting, f.served = time.Time{}, time.Time{}

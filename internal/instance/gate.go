@@ -88,8 +88,7 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 		return nil
 	}
 	if votes := m.member().Promise >= m.lastRecord().Revision; votes && o.Paused {
-		m.log.Warn("resuming replay, which somebody had paused: without it this instance could not vote")
-		return m.sql.ResumeReplay(ctx)
+		return m.resumeReplay(ctx)
 	} else if votes && o.Blocked {
 		m.log.Info("ending clients' sessions that keep replay waiting")
 		return m.sql.TerminateClients(ctx)
@@ -112,6 +111,12 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 	}
 	p.replayedTimeline = timeline
 	return nil
+}
+
+// resumeReplay where it is paused, by somebody or for a parameter that is lower than the leader's: this instance is needed, to vote or to lead.
+func (m *Manager) resumeReplay(ctx context.Context) error {
+	m.log.Warn("resuming replay, which was paused: this instance is needed to vote, or to lead")
+	return m.sql.ResumeReplay(ctx)
 }
 
 // cameToItsEnd tells whether the startup process, from which the leader is cut off, has replayed all there is. It waits for its next try, and mostly that

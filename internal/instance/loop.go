@@ -230,7 +230,11 @@ func (m *Manager) duties(ctx context.Context) {
 			m.hold("following", err)
 		}
 		if err := m.seeThatItReplays(); err != nil {
-			m.hold("following", err)
+			m.hold("replaying", err)
+		}
+	case !p.primary:
+		if err := m.seeThatItComesToItsEnd(); err != nil {
+			m.hold("replaying", err)
 		}
 	}
 }

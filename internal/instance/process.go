@@ -118,6 +118,7 @@ func (m *Manager) start(primary bool) error {
 	}
 	if killed := supervisor.KillOrphans(); len(killed) > 0 {
 		m.log.Warn("killed what was left of the server before", "processes", killed)
+		return fmt.Errorf("%d processes of the server before are left, and are killed", len(killed)) // once they are gone
 	}
 	if err := supervisor.RemoveStaleLocks(m.options.Volumes.PGData(), m.options.socketDirectory(), naming.PortPostgres); err != nil {
 		return err

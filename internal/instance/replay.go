@@ -13,8 +13,6 @@ const (
 	// idleReplay is how long the startup process may do nothing with WAL to replay, for the first of the standbys; each other one waits as much longer, so
 	// that it sees the one before it restart.
 	idleReplay = 30 * time.Second
-	// stuckInVain is how often a standby is restarted that then hangs at the same position again, until a person is told.
-	stuckInVain = 2
 	// lookedAway is after how long without a look, as while it was detached, nothing is known of what it did.
 	lookedAway = 5 * time.Second
 	// staleAfterStanding is how long replay may stand still, for whatever reason, before readers are led elsewhere.
@@ -32,48 +30,52 @@ type replaying struct {
 	stale bool
 }
 
+// idles tells whether it has done nothing for so long.
+func (r *replaying) idles(patience time.Duration) bool {
+	return !r.since.IsZero() && time.Since(r.since) >= patience && time.Since(r.lookedAt) < lookedAway
+}
+
 // seeThatItReplays restarts a standby whose replay does nothing although it has WAL: it keeps WAL from being removed, and what it shows is old. One that waits for
 // queries or for its leader, or was paused, does what somebody wants, and one that is slow uses the CPU or the disk.
 func (m *Manager) seeThatItReplays() error {
-	f, o, r, now := &m.following, m.process.observation, &m.following.replaying, time.Now()
+	o, r, now := m.process.observation, &m.following.replaying, time.Now()
 	if m.process.stopping() || !o.InRecovery || o.Startup == 0 {
 		return nil
 	}
 	activity := supervisor.ActivityOf(o.Startup)
-	has := o.Received > o.Replayed
-	if !has || o.Awaits || r.startup != o.Startup || r.replayed != o.Replayed {
+	// It says itself that it lacks WAL, as where the leader has sent the first half of a record; one that is stopped says what it said before.
+	has, lacks := o.Received > o.Replayed, (o.Awaits || o.Exhausted) && !activity.Stopped
+	same := r.startup == o.Startup && r.replayed == o.Replayed && now.Sub(r.lookedAt) <= lookedAway
+	if !same || !has || lacks {
 		r.moved = now
 	}
 	r.stale = now.Sub(r.moved) > staleAfterStanding
-	// It says itself that it lacks WAL, as where the leader has sent the first half of a record; one that is stopped says what it said before.
-	lacks := (o.Awaits || o.Exhausted) && !activity.Stopped
-	idle := has && !lacks && !o.Blocked && !o.Paused && activity.Known && !activity.OnDisk &&
-		r.startup == o.Startup && r.replayed == o.Replayed && r.ticks == activity.Ticks
-	if !idle || now.Sub(r.lookedAt) > lookedAway || !m.leaderServes() {
+	if !same || !has || lacks || o.Blocked || o.Paused || !activity.Known || activity.OnDisk || r.ticks != activity.Ticks || !m.leaderServes() {
 		r.since = now
 	}
 	r.startup, r.replayed, r.ticks, r.lookedAt = o.Startup, o.Replayed, activity.Ticks, now
-	if now.Sub(r.since) < idleReplay*time.Duration(1+m.rank()) {
-		return nil
-	}
-	if f.stuckAt != o.Replayed {
-		f.stuckAt, f.stuckTimes = o.Replayed, 0
-	}
-	stuck := fmt.Sprintf("its replay does nothing at %s, though it has WAL up to %s", o.Replayed, o.Received)
 	switch {
-	case f.hangs():
-		return fmt.Errorf("%s, and did so after %d restarts too: have it cloned anew (Reinitialize)", stuck, f.stuckTimes)
+	case !r.idles(idleReplay * time.Duration(1+m.rank())):
+		return nil
 	case !m.spared():
-		return fmt.Errorf("%s; it is not restarted, for commits wait for it", stuck)
+		return fmt.Errorf("its replay does nothing at %s, though it has WAL; it is not restarted, for commits wait for it", o.Replayed)
 	}
-	f.stuckTimes++
 	m.log.Error("replay does nothing although there is WAL; restarting postgres", "position", o.Replayed.String(), "received", o.Received.String(), "startup", o.Startup)
 	return m.stop(supervisor.Immediate) // a process that does nothing does not end when asked to
 }
 
-// hangs tells that it does so after restarts too.
-func (f *following) hangs() bool {
-	return f.stuckAt != 0 && f.stuckAt == f.replaying.replayed && f.stuckTimes >= stuckInVain && time.Since(f.replaying.since) > idleReplay
+// seeThatItComesToItsEnd looks after a standby that does not follow yet, since it has to replay all that it has before: where it hangs in a record it never does.
+func (m *Manager) seeThatItComesToItsEnd() error {
+	f, o := &m.following, m.process.observation
+	record := m.lastRecord()
+	leader, heard := m.peers.Beat(record.Holder)
+	serves := heard && m.fresh(leader) && leader.Leads && m.contents.Identity.Promise < record.Revision
+	f.noteFeeding(!serves || f.replaying.replayed != o.Replayed)
+	f.replaying.replayed = o.Replayed
+	if !f.lacksWAL(tellsUnfed) || m.step.WaitReason != "" {
+		return nil
+	}
+	return fmt.Errorf("it does not follow %s, which serves: since %s it replays what it has, and goes no further than %s", leader.Instance, f.unfed.UTC().Format(time.RFC3339), o.Replayed)
 }
 
 // leaderServes tells whether the holder is heard to lead, and its WAL has come here.

@@ -40,7 +40,7 @@ func TestReplayThatStandsStillIsStaleForReadersWhateverItWaitsFor(t *testing.T) 
 		m := followingStuck(t)
 		c.edit(m.process.observation)
 		r := &m.following.replaying
-		r.startup, r.replayed, r.moved = os.Getpid(), 100, time.Now().Add(-staleAfterStanding-time.Second)
+		r.startup, r.replayed, r.lookedAt, r.moved = os.Getpid(), 100, time.Now(), time.Now().Add(-staleAfterStanding-time.Second)
 		if err := m.seeThatItReplays(); err != nil || r.stale != c.want {
 			t.Errorf("it waits %s: stale %t (%v)", name, r.stale, err)
 		}
@@ -74,14 +74,14 @@ func TestTheSecondStandbyWaitsLongerThanTheFirst(t *testing.T) {
 	}
 }
 
-func TestAStandbyThatHangsAfterRestartsTooCannotFollow(t *testing.T) {
+func TestAStandbyWhoseReplayDoesNothingForMinutesCannotFollowThoughItStreams(t *testing.T) {
 	m := followingStuck(t)
-	f := &m.following
-	f.stuckAt, f.replaying.replayed, f.replaying.since = 100, 100, time.Now().Add(-idleReplay-time.Second)
-	for times, want := range map[int]instanceapi.WaitReason{stuckInVain - 1: "", stuckInVain: instanceapi.WaitFollow} {
-		f.stuckTimes = times
+	m.process.observation.Streaming = true
+	r := &m.following.replaying
+	for since, want := range map[time.Duration]instanceapi.WaitReason{time.Minute: "", tellsUnfed + time.Second: instanceapi.WaitFollow} {
+		r.since, r.lookedAt = time.Now().Add(-since), time.Now()
 		if _, reason, _ := m.state(); reason != want {
-			t.Errorf("after %d restarts it waits for %q, want %q", times, reason, want)
+			t.Errorf("after %s it waits for %q, want %q", since, reason, want)
 		}
 	}
 }

@@ -57,12 +57,14 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 		return instanceapi.StateRunning, "", joined(m.step.Message, m.problem) // as that the Lease is lost, and why it is not written again
 	case p.running() && p.primary, p.promoting:
 		return instanceapi.StateRecovering, "", joined(m.step.Message, m.problem)
-	case p.running() && p.attached && !m.following.hangs() && (p.observation.Streaming || p.reconnects()):
+	case p.running() && p.attached && !m.following.replaying.idles(tellsUnfed) && (p.observation.Streaming || p.reconnects()):
 		return instanceapi.StateStreaming, "", m.problem
-	case p.running() && (m.following.gaveUp || m.following.hangs() || m.following.lacksWAL(tellsUnfed)):
+	case p.running() && m.following.gaveUp:
 		return instanceapi.StateFollowing, instanceapi.WaitFollow, m.problem
 	case p.running() && m.following.needed:
 		return instanceapi.StateFollowing, instanceapi.WaitIrreparable, m.problem
+	case p.running() && m.step.WaitReason == "" && (m.following.lacksWAL(tellsUnfed) || m.following.replaying.idles(tellsUnfed)):
+		return instanceapi.StateFollowing, instanceapi.WaitFollow, joined(m.step.Message, m.problem)
 	case p.running():
 		return instanceapi.StateFollowing, m.step.WaitReason, joined(m.step.Message, m.problem)
 	case m.step.Verb == election.Wait:

@@ -195,7 +195,8 @@ func (m *Manager) handsOver() string {
 		return ""
 	}
 	// While a write to its volumes hangs it is not given up for time: who could take over would be ended with the server, before a stall is told from a busy disk.
-	if time.Now().After(m.handing.until) && m.writes.Waits(time.Now()) < time.Second {
+	hangs := m.writes.Waits(time.Now()) >= time.Second && time.Now().Before(m.handing.until.Add(stalledStopping))
+	if time.Now().After(m.handing.until) && !hangs {
 		m.giveHandoverUp("it took longer than " + handoverPatience.String())
 		return ""
 	}

@@ -115,3 +115,32 @@ func TestAStandbyThatGetsNoWALThoughItsLeaderServesCountsAsNotReady(t *testing.T
 	w.eventually("it is ready again", func() bool { return ready() == http.StatusOK })
 	standby.becomes(instanceapi.StateStreaming)
 }
+
+func TestAStandbyThatHangsBeforeItFollowsCountsAsNotReady(t *testing.T) {
+	w := synchronous(t, 2)
+	leader := w.named(w.record().Holder)
+	standby := w.other(leader)
+	// What it has and did not replay keeps it busy for a while when it starts again, behind the point from which on it serves.
+	fill := "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 100000); DROP TABLE filler"
+	startup := 0
+	for tried := 1; startup == 0; tried++ {
+		w.check(standby.superuser("SELECT pg_wal_replay_pause()"))
+		w.check(leader.superuser(fill, fill)) // each waits until the standby has it
+		standby.kill()
+		standby.run()
+		w.eventually("it serves, and replays", func() bool { return standby.probe("/readyz") == http.StatusOK })
+		startup = standby.child("startup")
+		w.check(syscall.Kill(startup, syscall.SIGSTOP))
+		if standby.answers().State == instanceapi.StateStreaming { // it was faster
+			w.check(syscall.Kill(startup, syscall.SIGCONT))
+			if startup = 0; tried == 3 {
+				t.Fatalf("it followed already, %d times", tried)
+			}
+			w.eventually("commits wait for it again", func() bool { return w.record().Quorum.Required == 2 })
+		}
+	}
+	w.eventually("it is not ready", func() bool { return standby.probe("/readyz") == http.StatusServiceUnavailable })
+	w.check(syscall.Kill(startup, syscall.SIGCONT))
+	w.eventually("it is ready again", func() bool { return standby.probe("/readyz") == http.StatusOK })
+	standby.becomes(instanceapi.StateStreaming)
+}
