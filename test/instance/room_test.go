@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -13,7 +14,8 @@ func TestAnHeirEndsItsSessionsWhileItsLeaderStopsAndOpensAgainWhereThatIsGivenUp
 	w := synchronous(t, 3)
 	leader := w.leader()
 	heir := w.other(leader)
-	w.check(heir.superuser("SELECT pg_wal_replay_pause()")) // so that it never says that it has everything
+	startup := heir.child("startup")
+	w.check(syscall.Kill(startup, syscall.SIGSTOP)) // so that it never says that it has everything
 	session, err := heir.connect()
 	w.check(err)
 	defer session.Close(w.ctx)
@@ -25,7 +27,7 @@ func TestAnHeirEndsItsSessionsWhileItsLeaderStopsAndOpensAgainWhereThatIsGivenUp
 		_, err := leader.query(once("second"))
 		return err == nil
 	})
-	w.check(heir.superuser("SELECT pg_wal_replay_resume()"))
+	w.check(syscall.Kill(startup, syscall.SIGCONT))
 	heir.reads(notes, "first second")
 	if record := w.record(); record.Term != 1 || record.Holder != leader.name {
 		t.Errorf("%s leads in term %d, though nobody had everything", record.Holder, record.Term)
