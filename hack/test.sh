@@ -21,7 +21,7 @@ stages=(
 	"test-e2e e2e"
 	"test-faults faults"
 )
-declare -A budget=([builds]=25 [lint]=5 [unit]=3 [simulation]=3 [integration]=8 [localcluster]=8 [e2e]=13 [faults]=12) used=() stage_time=()
+declare -A budget=([builds]=25 [lint]=5 [unit]=3 [simulation]=3 [integration]=12 [localcluster]=8 [e2e]=13 [faults]=12) used=() stage_time=()
 mkdir -p .local
 log=.local/test.log
 : >"$log"
