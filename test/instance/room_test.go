@@ -14,7 +14,7 @@ func TestAnHeirEndsItsSessionsWhileItsLeaderStopsAndOpensAgainWhereThatIsGivenUp
 	w := synchronous(t, 3)
 	leader := w.leader()
 	heir := w.other(leader)
-	startup := heir.child("startup")
+	startup := heir.startup()
 	w.check(syscall.Kill(startup, syscall.SIGSTOP)) // so that it never says that it has everything
 	session, err := heir.connect()
 	w.check(err)

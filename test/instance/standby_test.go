@@ -76,11 +76,11 @@ func TestAConnectionThatAStandbyHasLeftIsEndedOnceItIsBack(t *testing.T) {
 	w.pods[2].reads(notes, "first second")
 }
 
-// child of the postmaster whose title has a text, as this machine sees it; 0 where there is none.
-func (p *pod) child(title string) int {
+// startup is the process that replays, as this machine sees it; 0 where there is none.
+func (p *pod) startup() int {
 	for postmaster := range supervisor.ChildrenOf(p.container.Process.Pid) {
 		for pid, shown := range supervisor.ChildrenOf(postmaster) {
-			if strings.HasPrefix(shown, "postgres: ") && strings.Contains(shown, title) {
+			if strings.HasPrefix(shown, "postgres: ") && strings.Contains(shown, ": startup") {
 				return pid
 			}
 		}
@@ -92,12 +92,12 @@ func TestAStandbyWhoseReplayDoesNothingIsRestarted(t *testing.T) {
 	w := cluster(t, 2)
 	standby := w.pods[2]
 	w.eventually("commits wait for it", func() bool { return w.record().Quorum.Required == 2 })
-	startup := standby.child("startup")
+	startup := standby.startup()
 	w.check(syscall.Kill(startup, syscall.SIGSTOP)) // to its manager it hangs in a record
 	w.pods[1].must("INSERT INTO notes VALUES ('second')")
 	standby.reads(notes, "first second")
 	standby.logs("replay does nothing although there is WAL; restarting postgres")
-	if now := standby.child("startup"); now == startup {
+	if now := standby.startup(); now == startup {
 		t.Error("it is the process that was stopped")
 	}
 }
@@ -129,7 +129,7 @@ func TestAStandbyThatHangsBeforeItFollowsCountsAsNotReady(t *testing.T) {
 		standby.kill()
 		standby.run()
 		w.eventually("it serves, and replays", func() bool { return standby.probe("/readyz") == http.StatusOK })
-		startup = standby.child("startup")
+		startup = standby.startup()
 		w.check(syscall.Kill(startup, syscall.SIGSTOP))
 		if standby.answers().State == instanceapi.StateStreaming { // it was faster
 			w.check(syscall.Kill(startup, syscall.SIGCONT))
