@@ -2,10 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
 
 	"github.com/timonier-io/timonier/test/bench/figures"
 	"github.com/timonier-io/timonier/test/faults"
@@ -26,32 +22,12 @@ type Record struct {
 }
 
 // read the record; an empty one where there is no file yet.
-func read(file string) (Record, error) {
-	var record Record
-	content, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return record, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(content, &record)
-	}
+func read(file string) (record Record, err error) {
+	err = figures.Read(file, &record)
 	return record, err
 }
 
-// write all of it, or nothing.
-func (r Record) write(file string) error {
-	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file+".new", append(content, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
-}
+func (r Record) write(file string) error { return figures.Write(file, r) }
 
 // load of a run.
 func (r Run) load() string { return cmp.Or(r.Load, busyLoad) }

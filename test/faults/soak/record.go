@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -55,29 +52,12 @@ func (s *Summary) add(round Round, after time.Duration) {
 }
 
 // read the record; an empty one where there is no file yet.
-func read(file string) (Record, error) {
-	var record Record
-	content, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return record, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(content, &record)
-	}
+func read(file string) (record Record, err error) {
+	err = figures.Read(file, &record)
 	return record, err
 }
 
-// write all of it, or nothing.
-func (r Record) write(file string) error {
-	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file+".new", append(content, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
-}
+func (r Record) write(file string) error { return figures.Write(file, r) }
 
 // table is the summary of all soaks, in Markdown, and of all faults that were ever recorded, those among them that were measured.
 func (r Record) table(measured string) (string, error) {
@@ -98,11 +78,7 @@ func (r Record) table(measured string) (string, error) {
 	var bench struct {
 		Runs []faults.Result `json:"runs"`
 	}
-	content, err := os.ReadFile(measured)
-	if err == nil {
-		err = json.Unmarshal(content, &bench)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := figures.Read(measured, &bench); err != nil {
 		return "", err
 	}
 	for _, run := range bench.Runs {
