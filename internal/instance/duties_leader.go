@@ -88,9 +88,12 @@ func (m *Manager) endStale(ctx context.Context) {
 		beat, heard := m.peers.Beat(replica.Instance)
 		observed := heard && m.fresh(beat) && beat.CheckpointTimeline != 0 // one that recovers does not answer, and may be receiving
 		if left := observed && !beat.Eligible && beat.At.Sub(last.seen) >= staleAfter; left && !last.ended {
-			err := m.sql.TerminateWalsender(ctx, replica.Walsender)
-			last.ended = err == nil
-			m.log.Info("ended the connection that a standby has left", "standby", replica.Instance, "silent", now.Sub(last.seen).String(), "error", err)
+			if err := m.sql.TerminateWalsender(ctx, replica.Walsender); err != nil {
+				m.log.Warn("the connection that a standby has left is not ended, trying again", "standby", replica.Instance, "error", err.Error())
+			} else {
+				last.ended = true
+				m.log.Info("ended the connection that a standby has left", "standby", replica.Instance, "silent", now.Sub(last.seen).String())
+			}
 		}
 		replies[replica.Walsender] = last
 	}
