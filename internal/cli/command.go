@@ -109,7 +109,8 @@ func (s *shell) forcePromotion() *cobra.Command {
 		ValidArgsFunction: s.completeInstance(standby),
 		Long: `Have an instance lead without the votes that prove that nothing is lost. It is the last resort where the instances that would be needed for
 an election are gone for good. It is refused while anybody leads, or while an election could decide. Everything that was acknowledged and that this
-instance has not received is lost; both positions are kept in the operation's status.
+instance has not received is lost; both positions are kept in the operation's status. So is what any other instance acknowledges until it has read the new
+Lease: keep clients from those that are cut off.
 
 Asked without the sentence, it says which one is to be written.`,
 		Example: `  kubectl timonier force-promotion orders orders-2 --accept-data-loss "` + sentence("orders", "orders-2") + `"`,

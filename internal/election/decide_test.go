@@ -82,6 +82,11 @@ func memberOf(o Observation) Member {
 	}
 }
 
+// gone: there is no Lease any more, and its record is what was read last. Commits wait for another one.
+func gone(o *Observation) {
+	o.Lease.Exists, o.Lease.Record.Quorum.Mode, o.Lease.Record.Quorum.Required = false, ModeQuorum, 2
+}
+
 func TestDecide(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -101,6 +106,16 @@ func TestDecide(t *testing.T) {
 		{"a Lease that does not exist is made by the operator alone", held, func(o *Observation) { o.Lease = Lease{Readable: true} },
 			Wait, "absent_lease_is_the_operators", instanceapi.WaitLease, "operator"},
 		{"a leader goes on without a Lease", held, all(leads, func(o *Observation) { o.Lease = Lease{Readable: true} }),
+			Rest, "absent_lease_is_the_operators", "", ""},
+		{"a leader is about to open without a Lease, by what it read last", held, all(leads, gone), Tell, "told_implies_published", "", ""},
+		{"a leader starts again in place without a Lease, by what it read last", held, gone, StartPrimary, "holder_promotes_to_the_leases_timeline", "", ""},
+		{"not one that needs nobody, who could not tell of another one", held, all(gone, func(o *Observation) { o.Lease.Record.Quorum.Required = 1 }),
+			Wait, "absent_lease_is_the_operators", instanceapi.WaitLease, "operator"},
+		{"nor an asynchronous one", held, all(gone, func(o *Observation) { o.Lease.Record.Quorum.Mode = ModeAsynchronous }),
+			Wait, "absent_lease_is_the_operators", instanceapi.WaitLease, "operator"},
+		{"which serves on where it runs", held, all(leads, gone, func(o *Observation) { o.Lease.Record.Quorum.Mode, o.Member.Expired = ModeAsynchronous, true }),
+			Rest, "absent_lease_is_the_operators", "", ""},
+		{"a leader writes no Lease that does not exist", held, all(leads, gone, func(o *Observation) { o.Lease.Record.Revision = 10 }),
 			Rest, "absent_lease_is_the_operators", "", ""},
 
 		{"a leader writes an emptied Lease again", held, all(leads, func(o *Observation) { o.Lease.Record = Record{} }),
@@ -269,7 +284,7 @@ func TestARecordWrittenAgainKeepsWhatItSaysAndGrows(t *testing.T) {
 // Whatever is observed, an instance without data neither leads nor takes the Lease, and only the marked one creates a system.
 func TestNoObservationLetsAnEmptyVolumeLead(t *testing.T) {
 	leases := []Lease{
-		{}, {Readable: true}, {Readable: true, Exists: true}, {Readable: true, Exists: true, Edited: true},
+		{}, {Readable: true}, {Readable: true, Record: published}, {Readable: true, Exists: true}, {Readable: true, Exists: true, Edited: true},
 		{Readable: true, Exists: true, Record: published}, {Readable: true, Exists: true, Record: Record{System: Bootstrap("shop-2")}},
 		{Readable: true, Exists: true, Record: Record{System: "7711", Term: 9, Revision: 99}},
 	}

@@ -29,9 +29,18 @@ func (l Lineage) Learn(record Record) (news bool) {
 	return news
 }
 
-// Term that made a timeline; 0 where that was never read. A copy that has records of such a timeline was never counted for one of
-// them: who follows in a term has read its record.
-func (l Lineage) Term(timeline int64) int64 { return l[timeline].Term }
+// Term that made a timeline. Where that was never read, the latest one that was and made an earlier timeline, 0 for none: a copy that has records of such a
+// timeline was never counted for one of them, since who follows in a term has read its record; but it may be for all that it got before. Numbers of
+// timelines grow with the term.
+func (l Lineage) Term(timeline int64) int64 {
+	var latest int64
+	for known := range l {
+		if known <= timeline {
+			latest = max(latest, known)
+		}
+	}
+	return l[latest].Term
+}
 
 // Line of a timeline: itself and all that it descends from, the oldest first; empty where it was never read of.
 func (l Lineage) Line(timeline int64) []Fork {

@@ -22,8 +22,8 @@ func TestALineOutlivesTheLeaseThatDropsIt(t *testing.T) {
 			t.Errorf("the line of %d is %v, not %v", timeline, got, want)
 		}
 	}
-	if lineage.Term(2) != 2 || lineage.Term(4) != 0 {
-		t.Error("the term of a timeline is not what was read, or that of one that was never read is known")
+	if lineage.Term(2) != 2 {
+		t.Error("the term of a timeline is not what was read")
 	}
 }
 
@@ -43,5 +43,19 @@ func TestAHistoryThatWasCutOffForgetsNoParent(t *testing.T) {
 	lineage.Learn(Record{History: all[1:]})
 	if line := lineage.Line(3); !reflect.DeepEqual(line, all) {
 		t.Errorf("the line of 3 is %v", line)
+	}
+}
+
+// What a copy got before it got WAL of a term that it never read of may have been acknowledged.
+func TestATimelineThatWasNeverReadOfIsTakenForTheOneBefore(t *testing.T) {
+	lineage := Lineage{}
+	lineage.Learn(Record{History: []Fork{{Term: 1, Timeline: 1, At: "0/0"}, {Term: 5, Timeline: 4, At: "0/10"}, {Term: 8, Timeline: 7, At: "0/20"}}})
+	for timeline, want := range map[int64]int64{0: 0, 1: 1, 2: 1, 3: 1, 4: 5, 6: 5, 7: 8, 9: 8} {
+		if term := lineage.Term(timeline); term != want {
+			t.Errorf("timeline %d is taken for one of term %d, not %d", timeline, term, want)
+		}
+	}
+	if term := (Lineage{}).Term(3); term != 0 {
+		t.Errorf("nothing was ever read, and it is taken for one of term %d", term)
 	}
 }

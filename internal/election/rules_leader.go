@@ -23,10 +23,12 @@ func unreadableLeaseChangesNothing(o Observation, record Record) *Step {
 	return wait(instanceapi.WaitLease, "the Kubernetes API does not answer, so nobody can tell who leads; waiting for it")
 }
 
-// absentLeaseIsTheOperators: instances never create the Lease. A leader goes on and writes it once it is there again.
-func absentLeaseIsTheOperators(o Observation, _ Record) *Step {
+// absentLeaseIsTheOperators: instances never create the Lease. Where commits wait for others, who belongs to it goes on by what was read
+// last, as where the API is silent: they tell whether somebody else was elected. Its leader writes it once it is there again.
+func absentLeaseIsTheOperators(o Observation, record Record) *Step {
+	proved := o.belongs(record) && record.Quorum.Mode == ModeQuorum && record.Quorum.Required > 1
 	switch {
-	case o.Lease.Exists || !o.Lease.Readable:
+	case o.Lease.Exists || !o.Lease.Readable || proved:
 		return nil
 	case o.Running != NotRunning:
 		return &Step{Verb: Rest, Message: "the Lease does not exist; going on until the operator has made it again"}
@@ -40,7 +42,7 @@ func absentLeaseIsTheOperators(o Observation, _ Record) *Step {
 // leader makes up for when it next starts (holder_starts_only_on_the_leases_timeline), so it is never used twice.
 // A leader that was cut off must not: somebody else may have been elected, and the Lease lost since.
 func leaderWritesItsRecordAgain(o Observation, _ Record) *Step {
-	if o.Running != RunningAsPrimary || o.Led == nil {
+	if o.Running != RunningAsPrimary || o.Led == nil || !o.Lease.Exists {
 		return nil
 	}
 	read := o.Lease.Record

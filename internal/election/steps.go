@@ -110,6 +110,8 @@ type Member struct {
 	Attached     bool
 	AttachedTo   string
 	AttachedTerm int64
+	// Overdue: there has been nobody to follow for so long that a person should hear why nobody is elected.
+	Overdue bool
 	// Open: clients are admitted, or may be, or some are still in. Ajar: it was begun to let them in, or to end them, and that is not through.
 	Open, Ajar bool
 	// KeepOut: whatever it follows, no client is to be in for now: the leader stops in this member's favour, or it led before, and those who look for the leader

@@ -3,6 +3,7 @@ package election
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Steps of everybody else: following, voting, standing.
@@ -78,9 +79,25 @@ func voterStaysDetached(m Member) *Step {
 	}
 	own, votes := m.Vote()
 	if !votes || len(m.line()) == 0 || MayTake(m.Lease, own, m.Votes) != "" {
-		return &Step{Verb: ReadLease, Message: m.lacksTooMuch()}
+		return &Step{Verb: ReadLease, Message: m.waitsFor()}
 	}
 	return &Step{Verb: WriteLease, Record: m.taken(m.Lease.Term + 1)}
+}
+
+// waitsFor tells a person why this voter does not lead, once that lasts.
+func (m Member) waitsFor() string {
+	if lacks := m.lacksTooMuch(); lacks != "" || !m.Overdue || m.Lease.Quorum.Mode != ModeQuorum {
+		return lacks
+	}
+	own, votes := m.Vote()
+	switch {
+	case !votes:
+		return "there is an election, and it cannot vote before it has replayed all that it has"
+	case len(m.line()) == 0:
+		return "it votes, and cannot lead: it has followed a leader of whose term it never read"
+	}
+	_, why, _ := strings.Cut(MayTake(m.Lease, own, m.Votes), ": ")
+	return "it votes, and cannot lead yet: " + why
 }
 
 func suspicionReadsDetachesAndPromises(m Member) *Step {

@@ -277,3 +277,31 @@ func TestAHolderEndsRecoveryUnderAFreeNumberAndWithATrueFork(t *testing.T) {
 		t.Errorf("the fork is corrected by %s %+v", step.Verb, step.Record)
 	}
 }
+
+func TestAVoterSaysWhyItDoesNotLeadOnceThatLasts(t *testing.T) {
+	voting := func() Member {
+		m := streaming()
+		m.Attached, m.Suspects, m.Promise, m.Overdue = false, true, 7, true
+		return m
+	}
+	for name, tc := range map[string]struct {
+		change func(*Member)
+		says   string
+	}{
+		"votes are missing": {func(*Member) {}, "it votes, and cannot lead yet: 1 of 2 votes are there, and none of a, c"},
+		"another is ahead": {func(m *Member) {
+			m.Votes = []Vote{{Instance: "c", Incarnation: "c1", Revision: 7, Position: Position{2, 101}}}
+		},
+			"it votes, and cannot lead yet: c is at 0/65 of term 2, ahead of 0/64 of term 2"},
+		"it still replays":          {func(m *Member) { m.Replayed = false }, "there is an election, and it cannot vote before it has replayed all that it has"},
+		"it does not know its line": {func(m *Member) { m.Timeline, m.Line = 3, nil }, "it votes, and cannot lead: it has followed a leader of whose term it never read"},
+		"not in a usual election":   {func(m *Member) { m.Overdue = false }, ""},
+		"not where a lease decides": {func(m *Member) { m.Lease.Quorum.Mode = ModeAsynchronous }, ""},
+	} {
+		m := voting()
+		tc.change(&m)
+		if got := NextStep(m); got.Rule != "voter_stays_detached" || got.Message != tc.says {
+			t.Errorf("%s: %s says %q, want %q", name, got.Rule, got.Message, tc.says)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package election
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/timonier-io/timonier/internal/postgres"
 )
@@ -60,6 +62,11 @@ func MayTake(record Record, candidate Vote, votes []Vote) (why string) {
 	return ""
 }
 
+// EnoughVote tells that as many members vote for this record's replacement as an election needs: the one that is ahead of the others may take the Lease.
+func EnoughVote(record Record, votes []Vote) bool {
+	return enoughMembersVote(record, Vote{}, valid(record, votes)) == ""
+}
+
 // valid are the votes of members for this very revision, one for each incarnation.
 func valid(record Record, votes []Vote) []Vote {
 	var counted []Vote
@@ -86,9 +93,20 @@ func candidateIsAMember(record Record, candidate Vote, _ []Vote) string {
 
 func enoughMembersVote(record Record, _ Vote, votes []Vote) string {
 	if needed := record.Quorum.votesNeeded(); len(votes) < needed {
-		return fmt.Sprintf("%d of %d votes are there, of %d members", len(votes), needed, len(record.Quorum.Members))
+		return fmt.Sprintf("%d of %d votes are there, and none of %s", len(votes), needed, strings.Join(silent(record, votes), ", "))
 	}
 	return ""
+}
+
+// silent are the members that have not voted, by name.
+func silent(record Record, votes []Vote) (names []string) {
+	for incarnation, name := range record.Quorum.Members {
+		if !slices.ContainsFunc(votes, func(v Vote) bool { return v.Incarnation == incarnation }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func nobodyIsAhead(_ Record, candidate Vote, votes []Vote) string {

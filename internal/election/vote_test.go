@@ -77,6 +77,23 @@ func pow(base, exponent int) int {
 	return result
 }
 
+func TestVotesAreEnoughWhoeverIsAheadAndOnlyThoseOfMembersForThisRevision(t *testing.T) {
+	record := votingRecord(3, 2)
+	behind, ahead, former, foreign := voteOf(0, Position{2, 10}), voteOf(1, Position{2, 20}), voteOf(2, Position{2, 20}), voteOf(2, Position{2, 20})
+	former.Revision, foreign.Incarnation = 8, "new"
+	for name, c := range map[string]struct {
+		votes  []Vote
+		enough bool
+	}{
+		"none": {nil, false}, "one": {[]Vote{behind}, false}, "two of three": {[]Vote{behind, ahead}, true}, "one twice": {[]Vote{ahead, ahead}, false},
+		"one for a former revision": {[]Vote{ahead, former}, false}, "one of a copy that is no member": {[]Vote{ahead, foreign}, false},
+	} {
+		if enough := EnoughVote(record, c.votes); enough != c.enough {
+			t.Errorf("%s: enough %t", name, enough)
+		}
+	}
+}
+
 func TestWhatKeepsAMemberFromTakingTheLeaseIsNamed(t *testing.T) {
 	record := votingRecord(3, 2)
 	at := func(n int, term int64, position postgres.LSN) Vote { return voteOf(n, Position{term, position}) }

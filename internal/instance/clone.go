@@ -31,6 +31,9 @@ func (m *Manager) clone(ctx context.Context) error {
 	if m.process.running() {
 		return m.stop(supervisor.Immediate)
 	}
+	if m.pauses(cloneJob) {
+		return nil
+	}
 	record := m.lastRecord()
 	discard := m.contents.HasPGData
 	if discard {

@@ -77,7 +77,7 @@ func (m *Manager) askMembers(ctx context.Context) {
 	c.listens = m.lease.readable && m.lease.doubtful && waited < answerPatience
 	for member, name := range record.Quorum.Members {
 		beat, heard := m.peers.Beat(name)
-		finds := heard && m.fresh(beat) && beat.Incarnation == member && (m.apiAnswered.After(c.began) || c.recovers[member])
+		finds := heard && m.fresh(beat) && beat.Incarnation == member && (m.apiAnswered.After(c.began) && !m.lease.absent || c.recovers[member])
 		listens := waited < hearingPatience || waited < answerPatience && finds
 		c.listens = c.listens || c.ends != 0 && member != incarnation && !c.told[member] && listens
 	}

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -52,6 +53,36 @@ func TestALeaseLastsAsLongAsItsHolderSaidAndNotAsIsConfiguredByNow(t *testing.T)
 	if m.lease.edited = true; !m.leaseExpired(record) {
 		t.Error("what was edited by hand counts")
 	}
+}
+
+func TestAHolderStopsAtTheEndOfItsLeaseAndOthersWaitUntilItHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := measuring(t)
+		m.configuration, m.peers = load(t, t.TempDir()), peers.NewHeartbeats(peers.Options{})
+		own, other := led("shop-1", 4, 7), led("shop-2", 4, 7)
+		own.Quorum = election.Quorum{Mode: election.ModeAsynchronous, Members: map[string]string{"a1": "shop-1", "b1": "shop-2"}, Required: 1}
+		m.lease, m.revisionSince = leaseView{readable: true, exists: true, record: own}, time.Now()
+		m.contents.Identity.Incarnation, m.step.Verb, m.process.primary = "a1", election.Rest, true
+		time.Sleep(leaseSeconds*time.Second - idleTurn/2)
+		if m.leaseExpired(own) {
+			t.Error("it ends early")
+		}
+		begin := time.Now()
+		time.Sleep(m.untilNextTurn())
+		if late := time.Since(begin) - idleTurn/2; late > busyTurn {
+			t.Errorf("its holder sees that after %s", late)
+		}
+		if !m.leaseExpired(own) || m.leaseExpired(other) {
+			t.Errorf("at the next turn it is expired for its holder: %t, and for others: %t", m.leaseExpired(own), m.leaseExpired(other))
+		}
+		if rest := m.untilNextTurn(); rest != idleTurn {
+			t.Errorf("a holder that has seen that looks again after %s", rest)
+		}
+		time.Sleep(stopsWithin)
+		if !m.leaseExpired(other) {
+			t.Error("nobody ever takes it")
+		}
+	})
 }
 
 func TestWhatAHolderSeesIsWrittenDownBesideTheLoopAndInOrder(t *testing.T) {

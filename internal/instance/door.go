@@ -43,11 +43,6 @@ func (m *Manager) openDoor(ctx context.Context) (done bool, err error) {
 // closeDoor keeps clients out, and ends those that are in: sessions of a standby would go on over a promotion, then able to write. Whoever is still
 // authenticating, and has passed the former pg_hba.conf, comes first: from then on PostgreSQL tells of him.
 func (m *Manager) closeDoor(ctx context.Context) (done bool, err error) {
-	if o := m.process.observation; o != nil && o.Paused {
-		if err := m.resumeReplay(ctx); err != nil { // it is about to lead, or is named to
-			return false, err
-		}
-	}
 	if inForce, err := m.setDoor(ctx, false); err != nil || !inForce {
 		return false, err
 	}
@@ -121,11 +116,17 @@ const (
 // keepsOut tells whether no client is to be in, though this instance follows: a leader that hands over to it is about to stop, or clients who look for the
 // leader still come here, and would stay in a session in which they cannot write.
 func (m *Manager) keepsOut(record election.Record) bool {
-	if leader, heard := m.peers.Beat(record.Holder); heard && m.fresh(leader) && leader.HandsOver == m.options.Instance {
+	if m.handedTheLead(record) {
 		return true
 	}
 	p := &m.process
 	return p.running() && !p.open && time.Since(p.postmaster.StartedAt) < ledAstray && m.stillSought(record)
+}
+
+// handedTheLead tells whether the leader says that it hands over to this instance.
+func (m *Manager) handedTheLead(record election.Record) bool {
+	leader, heard := m.peers.Beat(record.Holder)
+	return heard && m.fresh(leader) && leader.HandsOver == m.options.Instance
 }
 
 // stillSought tells whether clients who look for the leader may still be led to this instance, which led before.

@@ -31,6 +31,8 @@ func (m *Manager) leaderChanged(record election.Record) {
 	// A loss was accepted because nobody led. Whoever leads from now on, also by it, may acknowledge what must not be lost.
 	m.forced = time.Time{}
 	m.following.renew()
+	m.refusal = refusal{}
+	delete(m.failed, cloneJob) // the next one may be cloned from at once
 	m.log.Info("the Lease names another leader", "holder", record.Holder, "term", record.Term, "timeline", record.Timeline)
 }
 
@@ -92,6 +94,14 @@ func (m *Manager) failureDetection() time.Duration {
 	}
 	const fallback = 2 * time.Second
 	return fallback
+}
+
+// maxLag is what a standby that takes over may lack in asynchronous mode, in bytes.
+func (m *Manager) maxLag() int64 {
+	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
+		return configuration.Availability.MaxLagBytes
+	}
+	return 0
 }
 
 // leaderIsSilent tells that a sign of life is overdue, so that the next look must not wait.

@@ -12,14 +12,20 @@ import (
 const (
 	// followerDutiesEvery is how often a follower moves its own slots forward.
 	followerDutiesEvery = 10 * time.Second
-	// floorEvery is how often it looks whether replay brought other values of the parameters that it may not set lower.
-	floorEvery = 3 * time.Second
+	// floorEvery is how often it looks whether replay brought other values of the parameters that it may not set lower, which takes a program; floorSoon where
+	// that is to be expected.
+	floorEvery = 30 * time.Second
+	floorSoon  = 3 * time.Second
 )
 
 // followerDuties are what a follower does all the time.
 func (m *Manager) followerDuties(ctx context.Context) {
 	f := &m.following
-	if time.Since(f.floorAt) >= floorEvery {
+	every := floorEvery
+	if m.floorMatters() {
+		every = floorSoon
+	}
+	if time.Since(f.floorAt) >= every {
 		f.floorAt = time.Now()
 		if control, err := m.programs.ControlData(ctx, m.options.Volumes.PGData()); err != nil {
 			m.log.Warn("the control file cannot be read, trying again", "error", err.Error())
@@ -43,6 +49,13 @@ func (m *Manager) followerDuties(ctx context.Context) {
 	if err := m.advanceSlots(ctx); err != nil {
 		m.log.Warn("replication slots do not move, trying again", "error", err.Error())
 	}
+}
+
+// floorMatters where replay pauses, as it does for want of more, and where less is asked for than its primary was last seen to run with.
+func (m *Manager) floorMatters() bool {
+	configuration, known := m.configuration.inForce()
+	lower := known && postgres.Raised(postgres.DesiredStandbySensitive(configuration.Version, configuration.Parameters), m.contents.Control.StandbySensitive)
+	return lower || m.process.observation.Paused
 }
 
 // takeSettingEarly completes a checkpoint after the first quorum that this server was told to wait for: a promotion then need not wait for one to be

@@ -11,8 +11,12 @@ import (
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
-// slotsEvery is how often a leader looks at the slots; a new instance waits that long for its own before it can clone.
-const slotsEvery = time.Second
+// slotsEvery is how often a leader looks at the slots, and slotsSoon where one is missing, or an instance is new: that waits so long for its own before it can
+// clone.
+const (
+	slotsEvery = 5 * time.Second
+	slotsSoon  = time.Second
+)
 
 // peersEvery is how often a leader asks the others, so that it knows where they run before they stream.
 const peersEvery = 30 * time.Second
@@ -22,12 +26,30 @@ func (m *Manager) leaderDuties(ctx context.Context) {
 	m.statuses.Ask(ctx, m.others(), peersEvery)
 	m.publishEndpoints(ctx)
 	m.endStale(ctx)
-	if time.Since(m.leading.slotsAt) >= slotsEvery {
-		m.leading.slotsAt = time.Now()
-		if err := m.keepSlots(ctx); err != nil {
-			m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
-		}
+	m.keepLeadersSlots(ctx)
+}
+
+// keepLeadersSlots at once where the instances are others than those that have theirs.
+func (m *Manager) keepLeadersSlots(ctx context.Context) {
+	configuration, known := m.configuration.inForce()
+	if !known || !m.leading.slotsDue(configuration.Instances, time.Now()) {
+		return
 	}
+	m.leading.slotsAt, m.leading.slotsOf = time.Now(), nil
+	if err := m.keepSlots(ctx); err != nil {
+		m.log.Warn("replication slots are not as they should be, trying again", "error", err.Error())
+		return
+	}
+	m.leading.slotsOf = configuration.Instances
+}
+
+// slotsDue tells whether the slots of these instances are to be looked at.
+func (l leading) slotsDue(instances []string, now time.Time) bool {
+	every := slotsSoon
+	if slices.Equal(instances, l.slotsOf) {
+		every = slotsEvery
+	}
+	return now.Sub(l.slotsAt) >= every
 }
 
 // publishEndpoints says who is to be in the EndpointSlices.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,8 +28,24 @@ const (
 	autoFile = "postgresql.auto.conf"
 )
 
+// room that this instance has: the memory of the container and the size of the volume that holds the WAL, in bytes, 0 where that cannot be told.
+type room struct {
+	memory, wal int64
+	at          time.Time
+}
+
+// measureRoom now and then: both may grow while it runs.
+func (m *Manager) measureRoom() {
+	if time.Since(m.room.at) >= roomEvery {
+		m.room = room{memoryLimit(), m.walVolumeBytes(), time.Now()}
+	}
+}
+
+const roomEvery = 10 * time.Second
+
 // settingsInput is what postgresql.conf is rendered from. standby tells whether the control file's values are a floor.
 func (m *Manager) settingsInput(configuration instanceapi.Configuration, standby bool) postgres.SettingsInput {
+	m.measureRoom()
 	input := postgres.SettingsInput{
 		Major: m.options.Major, Instance: m.options.Instance, Port: naming.PortPostgres,
 		SocketDirectory: m.options.socketDirectory(),
@@ -38,8 +55,8 @@ func (m *Manager) settingsInput(configuration instanceapi.Configuration, standby
 		LogDirectory:    m.options.logDirectory(), LogFile: logs.FileName,
 		PrimarySlotName: naming.Slot(m.options.Instance),
 		Parameters:      configuration.Parameters,
-		MemoryBytes:     memoryLimit(),
-		WALVolumeBytes:  m.walVolumeBytes(),
+		MemoryBytes:     m.room.memory,
+		WALVolumeBytes:  m.room.wal,
 	}
 	input.SynchronousStandbyNames = synchronousStandbyNames(m.contents.Identity.Told, m.contents.Identity.ToldTerm, m.contents.Identity.Incarnation)
 	if standby {
@@ -58,12 +75,23 @@ func (m *Manager) rendered(standby, open bool) (map[string]string, error) {
 	if !known {
 		return nil, errors.New("no configuration is known")
 	}
-	hba := m.hbaInput(configuration, open)
-	return map[string]string{
-		settingsFile: postgres.RenderSettings(m.settingsInput(configuration, standby)),
-		hbaFile:      postgres.RenderHBA(hba),
-		identFile:    postgres.RenderIdent(hba),
-	}, nil
+	settings, hba := m.settingsInput(configuration, standby), m.hbaInput(configuration, open)
+	if r := &m.rendering; r.files == nil || !reflect.DeepEqual(r.settings, settings) || !reflect.DeepEqual(r.hba, hba) {
+		m.rendering = rendering{settings, hba, map[string]string{
+			settingsFile: postgres.RenderSettings(settings),
+			hbaFile:      postgres.RenderHBA(hba),
+			identFile:    postgres.RenderIdent(hba),
+		}}
+	}
+	return m.rendering.files, nil
+}
+
+// rendering is what was rendered last, and from what. Every turn asks for it, and it seldom differs. With this and the like, as in heartbeat.go and
+// duties_leader.go, an idle instance manager came from 10 to 11 millicores to 3.3 to 4.3.
+type rendering struct {
+	settings postgres.SettingsInput
+	hba      postgres.HBAInput
+	files    map[string]string
 }
 
 // writeFiles writes those that differ from what was written last, and tells whether any did.

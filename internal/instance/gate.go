@@ -77,6 +77,11 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 		m.log.Warn("the end of recovery is asked for again")
 		return m.sql.Promote(ctx)
 	}
+	if o != nil && o.Paused && !p.promoting && (!p.attached || m.handedTheLead(m.lastRecord())) {
+		if err := m.resumeReplay(ctx); err != nil {
+			return err
+		}
+	}
 	if o == nil || !o.InRecovery || p.attached || p.promoting {
 		p.cut, p.replayedTimeline = false, 0
 		return nil
@@ -87,9 +92,7 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 	if !p.cut || p.replayedTimeline != 0 {
 		return nil
 	}
-	if votes := m.member().Promise >= m.lastRecord().Revision; votes && o.Paused {
-		return m.resumeReplay(ctx)
-	} else if votes && o.Blocked {
+	if votes := m.member().Promise >= m.lastRecord().Revision; votes && o.Blocked {
 		m.log.Info("ending clients' sessions that keep replay waiting")
 		return m.sql.TerminateClients(ctx)
 	}
@@ -113,9 +116,10 @@ func (m *Manager) observeReplay(ctx context.Context) error {
 	return nil
 }
 
-// resumeReplay where it is paused, by somebody or for a parameter that is lower than the leader's: this instance is needed, to vote or to lead.
+// resumeReplay where it is paused, by somebody or for a parameter that is lower than the leader's: this instance is to vote or to lead, or to follow
+// somebody else, which it can only once it has replayed all it has.
 func (m *Manager) resumeReplay(ctx context.Context) error {
-	m.log.Warn("resuming replay, which was paused: this instance is needed to vote, or to lead")
+	m.log.Warn("resuming replay, which was paused: this instance is needed to vote or to lead, or is to follow another leader")
 	return m.sql.ResumeReplay(ctx)
 }
 

@@ -3,7 +3,6 @@ package instance
 import (
 	"time"
 
-	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/peers"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
@@ -17,10 +16,29 @@ type toldBeat struct {
 	changed chan struct{}
 }
 
-// Heartbeat is what the others are told now.
-func (m *Manager) Heartbeat() (instanceapi.Heartbeat, <-chan struct{}) {
+// A leader says often that it leads: its silence is a reason to elect another one. A follower's is a reason for nothing, as long as it is heard within
+// failureDetectionSeconds, so that it spares the CPU of all that would hear it.
+const (
+	leaderBeats   = 500 * time.Millisecond
+	followerBeats = time.Second
+)
+
+// Heartbeat is what the others are told now, and how soon they are to be told so again.
+func (m *Manager) Heartbeat() (beat instanceapi.Heartbeat, again time.Duration, changed <-chan struct{}) {
 	told := m.beat.Load()
-	return told.beat, told.changed
+	return told.beat, untilNext(m.beatsAgain(told.beat), time.Since(m.startedAt)), told.changed
+}
+
+// untilNext is how long it takes to the next beat of a clock that began so long ago: whoever goes by it is woken together with all others, and to wake up costs
+// more than what it is for.
+func untilNext(beat, since time.Duration) time.Duration { return beat - since%beat }
+
+// beatsAgain is after how long a heartbeat is repeated.
+func (m *Manager) beatsAgain(beat instanceapi.Heartbeat) time.Duration {
+	if beat.Leads {
+		return leaderBeats
+	}
+	return max(leaderBeats, min(followerBeats, m.failureDetection()/2))
 }
 
 // publishHeartbeat tells the others what the loop knows now, at once where it is news.
@@ -81,16 +99,11 @@ func (m *Manager) fresh(beat peers.Beat) bool {
 }
 
 // streamed tells whether another member is heard that streamed when the server was last asked: by now it has lost the stream, as one does whose leader crashed.
-func (m *Manager) streamed() bool {
-	return m.lastRecord().Quorum.Mode == election.ModeQuorum && m.process.observation != nil && len(m.successors()) > 0
-}
+func (m *Manager) streamed() bool { return m.process.observation != nil && len(m.successors()) > 0 }
 
 // eligible tells whether another member says that it could lead.
 func (m *Manager) eligible() bool {
 	record := m.lastRecord()
-	if record.Quorum.Mode != election.ModeQuorum {
-		return false
-	}
 	for name, beat := range m.peers.Beats() {
 		if record.Quorum.Members[beat.Incarnation] == name && m.fresh(beat) && beat.Eligible {
 			return true

@@ -1,7 +1,9 @@
 package instance
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -16,26 +18,72 @@ type job struct {
 	done    chan error
 	// failed runs in the loop once it has failed; may be nil.
 	failed func(err error)
+	// reason why a person is to look at it, "" for none.
+	reason instanceapi.WaitReason
 }
 
-// jobPause after a job that failed, so that a leader that is not ready yet is not asked in vain all the time.
-const jobPause = 300 * time.Millisecond
+// failures of a job in a row.
+type failures struct {
+	count int
+	last  string
+	// at is when the last one was.
+	at time.Time
+}
+
+const (
+	// jobPause after a job that failed, so that a leader that is not ready yet is not asked in vain all the time; after briefFailures twice as long each time.
+	jobPause      = 300 * time.Millisecond
+	jobPauses     = time.Minute
+	briefFailures = 3
+	// tellsFailed is after how many failures in a row a person is told: by then it has not been a leader that was not ready.
+	tellsFailed = 8
+)
+
+// pause before the next attempt.
+func (f failures) pause() time.Duration {
+	if f.count == 0 {
+		return 0
+	}
+	const doublings = 8 // beyond them it is more than the most
+	return min(jobPause<<min(max(f.count-briefFailures, 0), doublings), jobPauses)
+}
+
+// reason for a person to look, "" for none.
+func (f failures) reason() instanceapi.WaitReason {
+	if f.count < tellsFailed {
+		return ""
+	}
+	return instanceapi.WaitFollow
+}
+
+func (f failures) String() string {
+	if f.count == 1 {
+		return "the last attempt failed: " + f.last
+	}
+	return fmt.Sprintf("the last %d attempts failed, it is tried each %s: %s", f.count, f.pause(), f.last)
+}
+
+// pauses tells that a job has failed and is not tried yet. That is waited for, and meanwhile all else is decided.
+func (m *Manager) pauses(name string) bool {
+	f := m.failed[name]
+	if time.Since(f.at) >= f.pause() {
+		return false
+	}
+	m.step = waiting(cmp.Or(f.reason(), instanceapi.WaitLeader), f.String())
+	return true
+}
 
 // begin starts a job. It ends with the instance manager, never with a turn.
 func (m *Manager) begin(name string, state instanceapi.State, message string, work func(ctx context.Context) error) {
 	j := &job{name: name, state: state, message: message, started: time.Now(), done: make(chan error, 1)}
-	if m.failed[name] != "" {
-		j.message = message + "; the last attempt failed: " + m.failed[name]
+	if f := m.failed[name]; f.count > 0 {
+		j.message, j.reason = message+"; "+f.String(), f.reason()
 	}
 	m.awaitSaved() // the volumes are the job's from here on
 	m.job = j
 	m.log.Info("begun", "job", name, "message", message)
 	go func() {
-		err := work(context.Background())
-		if err != nil {
-			time.Sleep(jobPause)
-		}
-		j.done <- err
+		j.done <- work(context.Background())
 		m.wake()
 	}()
 }
@@ -51,7 +99,8 @@ func (m *Manager) noticeJob() {
 		taken := time.Since(m.job.started).Milliseconds()
 		if err != nil {
 			m.log.Warn("failed, trying again", "job", m.job.name, "afterMilliseconds", taken, "error", err.Error())
-			m.problem, m.failed[m.job.name] = err.Error(), err.Error()
+			m.problem = err.Error()
+			m.failed[m.job.name] = failures{m.failed[m.job.name].count + 1, err.Error(), time.Now()}
 		} else {
 			delete(m.failed, m.job.name)
 			m.log.Info("done", "job", m.job.name, "afterMilliseconds", taken)

@@ -18,6 +18,8 @@ type leading struct {
 	openedAt time.Time
 	// slotsAt is when the slots were last looked at.
 	slotsAt time.Time
+	// slotsOf are the instances of which each was seen to have its own.
+	slotsOf []string
 	// replies of those that follow, by the walsender that they came to.
 	replies map[server.Walsender]reply
 }

@@ -2,7 +2,6 @@ package instance
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -30,7 +29,9 @@ type leaseView struct {
 	readable bool
 	exists   bool
 	edited   bool
-	readAt   time.Time
+	// absent: the API server says that there is none now. What was read last counts then, as where it does not answer.
+	absent bool
+	readAt time.Time
 	// since is when it was first read as it is: this version of the object.
 	since time.Time
 	// asked is when the read that brought it was sent, zero for one that the watch brought: no decision may hang on that.
@@ -38,9 +39,6 @@ type leaseView struct {
 	// doubtful: it must be read again before anything hangs on it: somebody else wrote it, or a write's fate is unknown.
 	doubtful bool
 }
-
-// watchedLease is what the watch last told; nil object for a deleted one.
-type watchedLease struct{ object *kubeapi.Lease }
 
 // leaseCall is a read or a write that is under way. There is one at most, beside the loop: an API server that hangs must not
 // keep anything else from being done.
@@ -50,6 +48,12 @@ type leaseCall struct {
 	record *election.Record
 	over   int64
 	answer chan leaseAnswer
+}
+
+// refusal of a write that nobody else forestalled, as by an API server that does not know of this instance's rights: at once it would be refused again.
+type refusal struct {
+	at  time.Time
+	err error
 }
 
 type leaseAnswer struct {
@@ -104,16 +108,24 @@ func (m *Manager) readLease() {
 
 // askLease reads it again because a step says so.
 func (m *Manager) askLease() {
-	if time.Since(m.lease.asked) >= askedSoonest && time.Since(m.apiFailed) >= askedSoonest {
+	pause := askedSoonest
+	if m.lease.absent {
+		pause = rereadSoonest // nothing can be done before somebody makes it
+	}
+	if time.Since(m.lease.asked) >= pause && time.Since(m.apiFailed) >= pause {
 		m.readLease()
 	}
 }
 
-// writeRecord updates the Lease under the version that was read last. Where it fails the Lease is read again before anything else.
+// writeRecord updates the Lease under the version that was read last. Where it fails the Lease is read again before anything else. A refusal is told until
+// another answer has come.
 func (m *Manager) writeRecord(record election.Record) error {
 	if m.leaseCall != nil || m.lease.doubtful || !m.lease.readable {
 		m.askLease()
-		return nil
+		return m.refusal.err
+	}
+	if time.Since(m.refusal.at) < rereadSoonest {
+		return m.refusal.err
 	}
 	if err := m.rememberMembers(record); err != nil {
 		return err
@@ -125,7 +137,7 @@ func (m *Manager) writeRecord(record election.Record) error {
 	m.stands(record)
 	m.options.Step("lease: write")
 	m.call(&record, func(ctx context.Context) (kubeapi.Lease, error) { return m.leases.Update(ctx, object) })
-	return nil
+	return m.refusal.err
 }
 
 func (m *Manager) call(record *election.Record, do func(context.Context) (kubeapi.Lease, error)) {
@@ -165,26 +177,37 @@ func (m *Manager) tookRead(call *leaseCall, answer leaseAnswer) {
 	if answer.err == nil || kubeapi.IsNotFound(answer.err) {
 		m.apiAnswered = time.Now()
 	}
-	switch {
-	case answer.err == nil:
-		view := viewOf(answer.object)
-		view.asked = call.sent
-		m.adoptView(view)
-	case kubeapi.IsNotFound(answer.err):
-		m.lease = leaseView{readable: true, readAt: time.Now(), asked: call.sent}
-	default:
-		m.apiFailed = time.Now()
-		if m.lease.readable || m.lease.readAt.IsZero() {
-			m.log.Warn("the Lease cannot be read", "error", answer.err.Error())
-		}
-		m.lease.readable, m.lease.readAt = false, time.Now()
+	if answer.err != nil {
+		m.readNothing(answer.err)
+		return
 	}
+	view := viewOf(answer.object)
+	view.asked = call.sent
+	m.adoptView(view)
+}
+
+// noLease tells people that it is the operator's turn.
+const noLease = "the Lease does not exist; going on by what was read of it last, until the operator has made it again"
+
+// readNothing of the Lease: there is none, or nobody knows. It is gone on by what was read last. Until there is one again nobody can be elected, so that this
+// is no less safe than where the API server is silent.
+func (m *Manager) readNothing(why error) {
+	absent, first := kubeapi.IsNotFound(why), m.lease.readable || m.lease.readAt.IsZero()
+	switch {
+	case absent && !m.lease.absent:
+		m.log.Warn(noLease)
+	case !absent && (first || m.lease.absent):
+		m.log.Warn("the Lease cannot be read", "error", why.Error())
+	}
+	m.apiFailed = time.Now()
+	m.lease.readable, m.lease.absent, m.lease.readAt = false, absent, time.Now()
 }
 
 func (m *Manager) tookWrite(call *leaseCall, answer leaseAnswer) {
 	if answer.err == nil || kubeapi.Refused(answer.err) {
 		m.apiAnswered = time.Now()
 	}
+	m.refusal = refusal{}
 	switch {
 	case answer.err == nil:
 		m.measures.LeaseWrites.Add(metrics.Succeeded)
@@ -200,6 +223,8 @@ func (m *Manager) tookWrite(call *leaseCall, answer leaseAnswer) {
 			m.unsettledQuorum = max(m.unsettledQuorum, call.over)
 		}
 		m.apiFailed = time.Now()
+	case !kubeapi.IsConflict(answer.err):
+		m.refusal = refusal{time.Now(), answer.err}
 	}
 	outcome := metrics.Failed
 	if kubeapi.IsConflict(answer.err) {
@@ -216,10 +241,10 @@ const (
 	apiPause    = time.Second
 )
 
-// apiSilent tells that the API server does not answer, and that it is not time yet to try again.
+// apiSilent tells that the API server does not answer, or refuses what is written, and that it is not time yet to try again.
 func (m *Manager) apiSilent() bool {
 	hangs := m.leaseCall != nil && time.Since(m.leaseCall.sent) > apiPatience
-	return hangs || time.Since(m.apiFailed) < apiPause
+	return hangs || m.lease.absent || time.Since(m.apiFailed) < apiPause || time.Since(m.refusal.at) < apiPause
 }
 
 // cutOff tells that for a lease duration neither the API server has answered, nor were as many members heard as a commit waits for.
@@ -245,14 +270,6 @@ func (m *Manager) hearsEnough(record election.Record) bool {
 	return heard >= record.Quorum.Required
 }
 
-// maxLag is what a standby that takes over may lack in asynchronous mode, in bytes.
-func (m *Manager) maxLag() int64 {
-	if configuration, known := m.configuration.inForce(); known && configuration.Availability != nil {
-		return configuration.Availability.MaxLagBytes
-	}
-	return 0
-}
-
 // settled tells that the fate of everything that this instance ever sent is known.
 func (m *Manager) settled() bool {
 	writing := m.leaseCall != nil && m.leaseCall.record != nil
@@ -261,33 +278,6 @@ func (m *Manager) settled() bool {
 
 // neverRead stands for the revision over which the program before this one may have sent something.
 const neverRead = -1
-
-// takeWatched looks at what the watch told. A follower takes renewals from it; anything that a decision may hang on is read again.
-func (m *Manager) takeWatched() {
-	watched := m.watched.Swap(nil)
-	if watched == nil {
-		return
-	}
-	if watched.object == nil {
-		m.lease.doubtful = true
-		return
-	}
-	if watched.object.ResourceVersion == m.lease.object.ResourceVersion {
-		return
-	}
-	view := viewOf(*watched.object)
-	if !m.process.primary && m.lease.exists && !view.edited && renewalOf(m.lease.record, view.record) {
-		m.adoptView(view)
-		return
-	}
-	m.lease.doubtful = true
-}
-
-// renewalOf tells that after says nothing new but that the leader lives.
-func renewalOf(before, after election.Record) bool {
-	return before.Holder == after.Holder && before.HolderIncarnation == after.HolderIncarnation && before.Address == after.Address &&
-		before.Term == after.Term && before.Timeline == after.Timeline && before.System == after.System && after.Revision > before.Revision
-}
 
 // adoptView takes a state of the Lease over, and writes down what must not be forgotten of it.
 func (m *Manager) adoptView(view leaseView) {
@@ -353,21 +343,4 @@ func encoded(object kubeapi.Lease, record election.Record, lasts time.Duration) 
 	object.Holder, object.Transitions, object.DurationSeconds = fields.HolderIdentity, fields.LeaseTransitions, seconds
 	object.RenewTime, object.Annotations = now, fields.Annotations
 	return object, nil
-}
-
-// watchLease tells the loop of every change, until the context ends.
-func (m *Manager) watchLease(ctx context.Context) {
-	for ctx.Err() == nil {
-		err := m.leases.Watch(ctx, naming.Lease(m.options.Cluster), func(object *kubeapi.Lease) {
-			m.watched.Store(&watchedLease{object})
-			m.wake()
-		})
-		if err != nil && !errors.Is(err, context.Canceled) {
-			m.log.Debug("the watch of the Lease ended", "error", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
 }

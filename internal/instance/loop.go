@@ -23,8 +23,11 @@ const (
 	busyTurn = 20 * time.Millisecond
 )
 
-// certificatesEvery is how often the mounted Secret is looked at.
-const certificatesEvery = 5 * time.Second
+// certificatesEvery is how often the mounted Secret is looked at, and orphansEvery whether a process ended whose signal came with another one's.
+const (
+	certificatesEvery = 5 * time.Second
+	orphansEvery      = 30 * time.Second
+)
 
 // Run does the work of PID 1 until the context ends, and then stops the server.
 func (m *Manager) Run(ctx context.Context) error {
@@ -53,8 +56,9 @@ func (m *Manager) Run(ctx context.Context) error {
 
 	childEnded := make(chan os.Signal, 8)
 	signal.Notify(childEnded, syscall.SIGCHLD)
-	certificates := time.NewTicker(certificatesEvery)
+	certificates, orphans := time.NewTicker(certificatesEvery), time.NewTicker(orphansEvery)
 	defer certificates.Stop()
+	defer orphans.Stop()
 	terminated := ctx.Done()
 	for {
 		m.turn(background)
@@ -71,6 +75,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.children.Reap()
 		case <-certificates.C:
 			m.refreshCertificates()
+		case <-orphans.C:
 			m.children.Reap()
 		case <-m.process.ended():
 		case <-m.wakeUp:
@@ -79,7 +84,18 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
+// untilNextTurn is not later than the end of a lease that this leader has to stop with.
 func (m *Manager) untilNextTurn() time.Duration {
+	pace := m.pace()
+	if record := m.lastRecord(); m.process.primary && record.Quorum.Mode == election.ModeAsynchronous && record.Holder == m.options.Instance {
+		if rest := m.untilLeaseEnds(record); rest > 0 {
+			return min(pace, rest+time.Millisecond)
+		}
+	}
+	return pace
+}
+
+func (m *Manager) pace() time.Duration {
 	p := &m.process
 	switch {
 	case m.job != nil, p.checkpoint != nil, m.ending, m.compared.listens:
@@ -135,7 +151,7 @@ func (m *Manager) takeStep(ctx context.Context) (done bool) {
 	m.followTheLease()
 	step := election.Decide(m.observation())
 	m.story(step)
-	m.step = step
+	m.step, m.decided = step, step
 	done, err := m.carryOut(ctx, step)
 	if err != nil {
 		m.hold(string(step.Verb), err)
@@ -148,9 +164,9 @@ func (m *Manager) takeStep(ctx context.Context) (done bool) {
 
 // followTheLease takes over what the Lease says about who leads.
 func (m *Manager) followTheLease() {
-	record := m.lease.record
+	record := m.lastRecord()
 	m.noticeOpening(record)
-	if m.lease.edited || !m.lease.exists || record.Revision < m.highest {
+	if m.lease.edited || record.Revision == 0 || record.Revision < m.highest {
 		return
 	}
 	if record.Holder == m.options.Instance && record.HolderIncarnation == m.contents.Identity.Incarnation && m.contents.Whole {
@@ -194,7 +210,7 @@ func (m *Manager) hold(doing string, err error) {
 
 // story logs why a step is taken where there is more to tell than what it does, which is logged when it is done.
 func (m *Manager) story(step election.Step) {
-	if step.Message == "" || step.Verb == m.step.Verb && step.Rule == m.step.Rule && step.Message == m.step.Message {
+	if step.Message == "" || step.Verb == m.decided.Verb && step.Rule == m.decided.Rule && step.Message == m.decided.Message {
 		return
 	}
 	record := m.lastRecord()

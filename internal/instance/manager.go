@@ -71,6 +71,7 @@ type Manager struct {
 	unsaved   bool          // the identity has news that is not written down
 	highest   int64         // highest revision of the Lease that was seen, also where it is not on disk yet
 	leaseCall *leaseCall
+	refusal   refusal // of the Lease's last write that was refused
 	// revisionSince is when the present revision was written, for its writer, or first read.
 	revisionSince time.Time
 	apiFailed     time.Time // when the API server last did not answer
@@ -80,6 +81,8 @@ type Manager struct {
 	// unsettledQuorum is the like for updates that would have published another quorum.
 	unsettledQuorum int64
 	process         process
+	rendering       rendering
+	room            room
 	endedAt         time.Time // when the last server ended: of what was read before, it may still have confirmed more
 	compared        comparison
 	leading         leading
@@ -101,8 +104,9 @@ type Manager struct {
 	doubt           doubt
 	reach           reach
 	job             *job
-	failed          map[string]string // why a job failed when it was last tried, by its name
+	failed          map[string]failures // of a job since it was done last, by its name
 	step            election.Step
+	decided         election.Step     // what was decided last; step is that, or what is waited for before it
 	problem         string            // why the step cannot be carried out now
 	held            map[string]string // what was logged of problems since there was none, by what was being done
 	version         string            // of PostgreSQL's programs
@@ -113,7 +117,7 @@ func New(options Options) (*Manager, error) {
 	options = options.Defaults()
 	m := &Manager{
 		options: options, startedAt: time.Now(), children: supervisor.NewChildren(),
-		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]string{}, unsettled: neverRead, apiAnswered: time.Now(),
+		wakeUp: make(chan struct{}, 1), commands: make(chan func()), failed: map[string]failures{}, unsettled: neverRead, apiAnswered: time.Now(),
 		held:  map[string]string{},
 		doubt: doubt{holderSince: time.Now(), heardAt: time.Now()},
 	}

@@ -9,8 +9,12 @@ import (
 	"github.com/timonier-io/timonier/internal/postgres"
 )
 
-// takeBackAfter is how long a Lease that this instance released is left to the others.
-const takeBackAfter = 5 * time.Second
+// takeBackAfter is how long a Lease that this instance released is left to the others. overdueAfter is how long an election usually does not take. The one
+// decides who leads, and the other only what a person is told: either may become another time without the other.
+const (
+	takeBackAfter = 5 * time.Second
+	overdueAfter  = 5 * time.Second
+)
 
 // member is what this instance sees of itself, as a member of the cluster: what its next step is decided from.
 func (m *Manager) member() election.Member {
@@ -27,6 +31,7 @@ func (m *Manager) member() election.Member {
 		Effective: p.enforced.effective, ToldAt: p.enforced.at, OpensAt: p.opensAt,
 		Suspects: m.doubt.cause != "", Votes: m.votes(record),
 		Leave: m.leaving != "", Stalled: m.writes.Waits(time.Now()) >= stalledAfter, Renew: time.Since(m.leading.renewedAt) >= renewEvery || m.leading.tells(record),
+		Overdue:  m.overdue(record),
 		TakeBack: record.Holder == "" && time.Since(m.doubt.since) > takeBackAfter,
 		Crashed:  m.compared.crashed && record.HolderIncarnation == identity.Incarnation, Ends: m.compared.ends, EndsKnown: m.compared.endsKnown,
 		Reaches: m.compared.reaches, Listens: m.compared.listens,
@@ -60,9 +65,14 @@ func (m *Manager) member() election.Member {
 		member.Position = election.Position{Term: record.Term, At: m.lastRecordEnds(member.Holds)}
 	}
 	member.Expired, member.MaxLag = m.leaseExpired(record), m.maxLag()
-	member.Force = time.Since(m.forced) < forcePatience && m.leaderReachable() == ""
+	member.Force = time.Since(m.forced) < forcePatience && m.leaderReachable() == "" && !votesEnough(record, member)
 	member.Wanted = m.wantedQuorum(record)
 	return member
+}
+
+// overdue tells that an election lasts.
+func (m *Manager) overdue(record election.Record) bool {
+	return (m.doubt.cause != "" || record.Holder == "") && time.Since(m.doubt.since) > overdueAfter
 }
 
 func (m *Manager) running() election.Running {

@@ -96,7 +96,7 @@ func (m *Manager) others() []string {
 func (m *Manager) observation() election.Observation {
 	o := election.Observation{
 		Cluster: m.options.Cluster, Self: m.options.Instance,
-		Lease: election.Lease{Readable: m.lease.readable, Exists: m.lease.exists, Edited: m.lease.edited, Record: m.lastRecord()},
+		Lease: election.Lease{Readable: m.lease.readable || m.lease.absent, Exists: m.lease.exists && !m.lease.absent, Edited: m.lease.edited, Record: m.lastRecord()},
 		Own:   election.VolumeOf(m.volumeReport()),
 		Led:   m.leading.record,
 		Peers: map[string]election.Peer{},

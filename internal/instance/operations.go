@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -59,11 +60,8 @@ func (m *Manager) ForcePromotion(ctx context.Context, request instanceapi.ForceP
 		if who := m.leaderReachable(); who != "" {
 			return conflict("LeaderReachable", who+" reaches a leader, so nothing need be lost; switch over, or mend what keeps the others from it")
 		}
-		own, _ := member.Vote()
-		own.Revision, member.Lease = record.Revision, record
-		// A copy that has lost something casts no vote, so that no election decides for it.
-		if !member.Disclaims() && election.MayTake(record, own, member.Votes) == "" {
-			return conflict("VotesEnough", "enough members vote; an election decides without losing anything")
+		if votesEnough(record, member) {
+			return conflict("VotesEnough", "enough members vote; an election decides without losing anything. Where the one that is ahead votes and never leads, stop it first")
 		}
 		m.forced = time.Now()
 		m.log.Warn("forced promotion asked for; what this copy lacks is lost", "position", member.Position.String(), "leader", record.Holder, "leaderPosition", record.Position)
@@ -73,6 +71,18 @@ func (m *Manager) ForcePromotion(ctx context.Context, request instanceapi.ForceP
 		return nil
 	})
 	return reply, err
+}
+
+// votesEnough tells that an election can decide, of which this instance need not be the one that is elected: its vote is one of them, cast or not. A copy that
+// has lost something has none.
+func votesEnough(record election.Record, member election.Member) bool {
+	votes := slices.Clone(member.Votes)
+	member.Lease = record
+	if own, _ := member.Vote(); !member.Disclaims() {
+		own.Revision = record.Revision
+		votes = append(votes, own)
+	}
+	return election.EnoughVote(record, votes)
 }
 
 // leaderReachable is an instance that hears a leader, this one included; "" for none.

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/server"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -167,7 +168,9 @@ func (m *Manager) noticeEnd() {
 		}
 		next.notBefore = time.Now().Add(backOff(next.failures))
 		m.log.Error("postgres ended by itself", "exit", exit, "reason", m.fatal.last(), "failures", next.failures)
-		if p.primary && m.leading.record != nil && (m.eligible() || m.streamed()) {
+		// Where commits wait for nobody, a start in place loses nothing, and another one might.
+		waits := m.lastRecord().Quorum.Mode == election.ModeQuorum
+		if p.primary && m.leading.record != nil && waits && (m.eligible() || m.streamed()) {
 			m.leaving = "postgres ended by itself, and another instance can lead at once"
 		}
 		if !p.accepted && (m.fatal.said() || next.failures >= silentFailures) {

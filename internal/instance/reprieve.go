@@ -75,15 +75,22 @@ func (m *Manager) reprieved(record election.Record) time.Time {
 // program names this very program: a clock that counts from its start means nothing to another one.
 func (m *Manager) program() string { return strconv.FormatInt(m.startedAt.UnixNano(), 36) }
 
-// leaseExpired tells that a lease duration has passed by this clock: for the holder since it sent what last renewed it, for others since they first
-// read of that; for both since a reprieve, if that is later. It decides in asynchronous mode alone. A holder that does not know when it renewed it has to
-// do so, or to be granted one, first.
+// stopsWithin is how long a holder has from the end of its lease until others may take it: it has to notice that, and its server to stop.
+const stopsWithin = time.Second
+
+// leaseExpired tells that a lease duration has passed by this clock: for the holder since it sent what last renewed it, for others, who wait a little
+// longer, since they first read of that; for both since a reprieve, if that is later. It decides in asynchronous mode alone. A holder that does not know when it
+// renewed it has to do so, or to be granted one, first.
 func (m *Manager) leaseExpired(record election.Record) bool {
-	duration := m.leaseDuration()
 	if record.Holder == m.options.Instance {
-		return record.Revision != 0 && time.Since(later(m.revisionSince, m.reprieved(record))) > duration
+		return record.Revision != 0 && m.untilLeaseEnds(record) < 0
 	}
-	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(later(m.revisionSince, m.reprieve.grantedAt)) > duration
+	return record.Revision != 0 && !m.revisionSince.IsZero() && time.Since(later(m.revisionSince, m.reprieve.grantedAt)) > m.leaseDuration()+stopsWithin
+}
+
+// untilLeaseEnds for its holder.
+func (m *Manager) untilLeaseEnds(record election.Record) time.Duration {
+	return time.Until(later(m.revisionSince, m.reprieved(record)).Add(m.leaseDuration()))
 }
 
 // leaseDuration is how long a leader that renews no more counts as alive, as it said itself with the renewal that was read last: what is configured reaches each

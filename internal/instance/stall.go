@@ -54,7 +54,7 @@ func (m *Manager) noticeStall() {
 	if waits < patience || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
 		return
 	}
-	m.leaving = "a write to its volumes has not come back for " + patience.String() + ", and another instance can lead at once"
+	m.leaving = "a write to its volumes has not come back for " + patience.String() + ", and another instance can lead"
 	m.log.Error("the volumes take no writes; giving the Lease up", "waitsMilliseconds", waits.Milliseconds())
 	m.measures.FencingStops.Add(metrics.StalledWritePath)
 	m.publisher.Publish(nil)

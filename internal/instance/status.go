@@ -26,6 +26,9 @@ func (m *Manager) publish() {
 		CancelledWaits:        m.cancelledWaits(),
 	}
 	status.State, status.WaitReason, status.Message = m.state()
+	if m.lease.absent && m.step.WaitReason != instanceapi.WaitLease {
+		status.Message = joined(status.Message, noLease)
+	}
 	o := m.process.observation
 	serving := o != nil && m.process.serves() && !m.process.stopping() && m.step.Verb != stoppingVerb
 	status.Ready = serving
@@ -46,7 +49,7 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 	case m.step.Verb == stoppingVerb:
 		return instanceapi.StateStopping, "", ""
 	case m.job != nil:
-		return m.job.state, "", m.job.message
+		return m.job.state, m.job.reason, m.job.message
 	case p.stopping() && !p.restarting:
 		return instanceapi.StateStopping, "", m.problem
 	case p.restarting:
@@ -69,6 +72,8 @@ func (m *Manager) state() (instanceapi.State, instanceapi.WaitReason, string) {
 		return instanceapi.StateFollowing, m.step.WaitReason, joined(m.step.Message, m.problem)
 	case m.step.Verb == election.Wait:
 		return instanceapi.StateWaiting, m.step.WaitReason, m.step.Message
+	case m.following.gaveUp && m.following.refused == "" && m.useless() != "":
+		return instanceapi.StateWaiting, instanceapi.WaitFollow, joined(m.step.Message, m.problem)
 	case p.failures > 0:
 		return instanceapi.StateFailed, "", joined("PostgreSQL ended by itself: "+m.fatal.last()+"; it is started again", m.problem)
 	}

@@ -89,7 +89,7 @@ const (
 	WaitForeignSystem WaitReason = "ForeignSystem"
 	// WaitLaterData: the volume has data of a later term than the Lease's; nothing is done with it before a person has looked.
 	WaitLaterData WaitReason = "LaterData"
-	// WaitFollow: the leader refuses this standby, and cloning it again did not help. Reads go on.
+	// WaitFollow: this standby cannot follow its leader, and cloning it again did not help, or fails. Reads go on where its server runs.
 	WaitFollow WaitReason = "CannotFollow"
 	// WaitIrreparable: this copy can neither be used nor repaired, and is not thrown away, since it is one of the members without which the leader
 	// would have too few.

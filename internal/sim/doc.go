@@ -14,8 +14,9 @@
 //	wanting.go   what a leader wants
 //	world.go     the world: who moves next
 //	faults.go    what goes wrong
+//	crashes.go   crashes in the middle of a step
 //	healing.go   how it ends: all comes back, or nearly
-//	oracle.go    what was shown and must never be missing, and what the Lease may promise
+//	oracle.go    what was shown and must never be missing, who may be able to acknowledge, and what the Lease may promise
 //
 // The model is never kinder than PostgreSQL: where a check of PostgreSQL is known to have a hole, the model has no check.
 // Its facts are those of PostgreSQL 15 and 17, and each has a test here that is named after it.

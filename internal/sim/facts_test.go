@@ -217,3 +217,36 @@ func TestAnUpdateOfTheLeaseCountsOnlyOverTheVersionItWasMadeFrom(t *testing.T) {
 		t.Error("a cache is never behind")
 	}
 }
+
+func TestALeaderIsAbleToAcknowledgeOnlyWhileEnoughAreAttached(t *testing.T) {
+	leader, standby := primary(anyOf(1, "b"))
+	attached := func(sender *Sender) bool { return standby.Receiver != nil && standby.Receiver.sender == sender }
+	if leader.Acknowledges(attached) {
+		t.Error("its door is shut")
+	}
+	leader.Open = true
+	if !leader.Acknowledges(attached) {
+		t.Error("the one that it waits for is attached")
+	}
+	leader.Configure(anyOf(2, "b", "c"))
+	if !leader.Acknowledges(attached) {
+		t.Error("the walsender has not taken the new setting, and releases by the former one")
+	}
+	for leader.TakeReload(first) > 0 {
+	}
+	if leader.Acknowledges(attached) {
+		t.Error("two are waited for, and one is attached")
+	}
+	leader.Configure(anyOf(1, "b"))
+	for leader.TakeReload(first) > 0 {
+	}
+	standby.Disconnect()
+	if leader.Acknowledges(attached) {
+		t.Error("nobody is attached")
+	}
+	leader.Configure(Setting{})
+	leader.Checkpoint()
+	if !leader.Acknowledges(attached) {
+		t.Error("it waits for nobody")
+	}
+}

@@ -208,7 +208,10 @@ func (w *World) do(nd *node, step election.Step) {
 	case election.ReadLease:
 		w.read(nd)
 	case election.WriteLease:
-		w.update(nd, step)
+		if w.passes(nd, leaseWrite, step) {
+			w.update(nd, step)
+			w.passes(nd, leaseSent, step)
+		}
 	case election.Detach:
 		nd.follows = ""
 		if nd.server != nil {
@@ -225,11 +228,11 @@ func (w *World) do(nd *node, step election.Step) {
 	case election.Stop:
 		w.stop(nd)
 	case election.Rewind:
-		w.rewind(nd)
+		w.rewind(nd, step)
 	case election.Clone:
 		w.cloneData(nd)
 	case election.Tell:
-		w.configure(nd, step.Quorum, step.Term)
+		w.tellQuorum(nd, step)
 	default:
 		if nd.server != nil { // it may have gone while this one was frozen
 			w.doInServer(nd, step.Verb)
@@ -271,6 +274,17 @@ func (w *World) doInServer(nd *node, verb election.Verb) {
 	}
 }
 
+// tellQuorum writes down whom commits wait for, and then configures it. A server that is started begins with what is written down.
+func (w *World) tellQuorum(nd *node, step election.Step) {
+	if !w.passes(nd, tellBegin, step) {
+		return
+	}
+	nd.told, nd.toldTerm, nd.effective, nd.since = step.Quorum.Copy(), step.Term, false, nil
+	if w.passes(nd, tellWritten, step) {
+		w.configure(nd, step.Quorum, step.Term)
+	}
+}
+
 func (w *World) configure(nd *node, quorum election.Quorum, term int64) {
 	nd.told, nd.toldTerm, nd.effective, nd.since = quorum.Copy(), term, false, nil
 	setting := w.settingOf(nd.told, term, nd.incarnation)
@@ -285,10 +299,16 @@ func (w *World) start(nd *node, standby bool) {
 	if nd.data == nil { // what no rule allows, and a broken one may: initdb
 		nd.data = &Data{Timeline: nd.lease.Timeline, Begun: map[int64]bool{}}
 	}
+	if nd.broken && !w.lossOnly && w.violation == "" {
+		w.violation = nd.name + " starts a copy whose rewind was interrupted"
+	}
 	nd.data.StandbySignal = standby
 	w.writers++
 	if w.rules.ForgetsTold {
-		w.configure(nd, nd.lease.Quorum, nd.lease.Term)
+		nd.told, nd.toldTerm = nd.lease.Quorum.Copy(), nd.lease.Term
+	}
+	if !w.rules.KeepsSetting {
+		w.configure(nd, nd.told, nd.toldTerm)
 	}
 	nd.server = Start(nd.data, w.writers)
 	nd.crashed = nd.crashed && standby

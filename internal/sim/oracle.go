@@ -22,9 +22,13 @@ type ledger struct {
 	lossOnly bool
 
 	// taken counts by which rule the Lease was taken.
-	taken           map[string]int
-	leaders, faults int
-	violation       string
+	taken map[string]int
+	// crashes at a point; halfways are those between the two parts of a change of the quorum.
+	crashes, halfways map[point]int
+	leaders, faults   int
+	// rivals are the steps after which more than one leader was open.
+	rivals    int
+	violation string
 }
 
 type shown struct {
@@ -38,7 +42,9 @@ type acceptance struct {
 	copied   []Record
 }
 
-func newLedger() ledger { return ledger{by: map[shown]int64{}, taken: map[string]int{}, checked: 1} }
+func newLedger() ledger {
+	return ledger{by: map[shown]int64{}, taken: map[string]int{}, crashes: map[point]int{}, halfways: map[point]int{}, checked: 1}
+}
 
 func (l *ledger) show(s shown, timeline int64) {
 	before, known := l.by[s]
@@ -68,6 +74,53 @@ func (w *World) notice() {
 		}
 		return commit.Acknowledged
 	})
+	w.checkLeaders()
+}
+
+// checkLeaders: of all servers that are open, at most one is able to acknowledge. Several may be open at a time: one that was replaced learns of it late, and
+// may open late. But whoever voted to replace it had detached before, and never attaches to it again, so that too few are left to it.
+//
+// A server is able to acknowledge where it is out of recovery, open and not stopping, and where a commit that is written now would be
+// acknowledged without anybody attaching anew, or any setting being taken: nobody is waited for; or enough of those that are have a walreceiver attached to this
+// server. It does not matter that the network is cut, or a process frozen: what is attached goes on when that ends. Nor what the Lease says.
+//
+// Two that are parted by a loss that was accepted are excused: it is what was accepted.
+func (w *World) checkLeaders() {
+	open := 0
+	for _, nd := range w.nodes {
+		if nd.server != nil && nd.server.Open && !nd.server.Recovery {
+			open++
+		}
+	}
+	if open < 2 {
+		return
+	}
+	w.rivals++
+	var able []*node
+	for _, nd := range w.nodes {
+		if nd.server == nil || !nd.server.Acknowledges(w.attached) {
+			continue
+		}
+		for _, other := range able {
+			if !w.lossOnly && !w.rules.AnyAcknowledges && w.violation == "" && !w.parted(nd.server.timeline(), other.server.timeline()) {
+				w.violation = fmt.Sprintf("%s and %s are both able to acknowledge, on timelines %d and %d",
+					other.name, nd.name, other.server.timeline(), nd.server.timeline())
+			}
+		}
+		able = append(able, nd)
+	}
+}
+
+// attached tells that a walreceiver runs at the other end of a walsender.
+func (w *World) attached(sender *Sender) bool {
+	return slices.ContainsFunc(w.nodes, func(nd *node) bool {
+		return nd.server != nil && nd.server.Receiver != nil && nd.server.Receiver.sender == sender
+	})
+}
+
+// parted: between two timelines somebody took the Lease in a way that may lose something.
+func (l *ledger) parted(a, b int64) bool {
+	return slices.ContainsFunc(l.accepted, func(loss acceptance) bool { return min(a, b) < loss.timeline && loss.timeline <= max(a, b) })
 }
 
 // checkAcknowledged: a leader of a later timeline that is open already must have it too.

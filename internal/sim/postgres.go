@@ -66,7 +66,7 @@ func (s *Server) StopFast() {
 		return
 	}
 	s.Stopping, s.Open, s.waiting = true, false, nil
-	s.insert(Record{Timeline: max(s.Data.Timeline, s.Data.LastTimeline()), Writer: s.writer})
+	s.insert(Record{Timeline: s.timeline(), Writer: s.writer})
 	s.Data.ShutDown = true
 }
 
@@ -111,6 +111,9 @@ func (s *Server) Checkpoint() {
 	s.takeSetting()
 }
 
+// timeline that a primary writes on.
+func (s *Server) timeline() int64 { return max(s.Data.Timeline, s.Data.LastTimeline()) }
+
 func (s *Server) insert(record Record) {
 	s.Data.WAL = append(s.Data.WAL, record)
 	s.Replayed = len(s.Data.WAL)
@@ -118,8 +121,7 @@ func (s *Server) insert(record Record) {
 
 // Write is a client's transaction, up to where it has flushed its commit here. It is acknowledged at once where commits wait for nobody.
 func (s *Server) Write(value int) *Commit {
-	timeline := max(s.Data.Timeline, s.Data.LastTimeline())
-	commit := &Commit{Position: len(s.Data.WAL), Record: Record{Timeline: timeline, Writer: s.writer, Value: value}}
+	commit := &Commit{Position: len(s.Data.WAL), Record: Record{Timeline: s.timeline(), Writer: s.writer, Value: value}}
 	s.insert(commit.Record)
 	if s.waits {
 		s.waiting = append(s.waiting, commit)

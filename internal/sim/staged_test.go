@@ -19,16 +19,22 @@ func TestTheSimulatorFindsTheLossInWhatIsStaged(t *testing.T) {
 		return election.NextStep(m)
 	}
 	anyTerm, writesAny, doNotVote := protocol(), losing(protocol()), losing(protocol())
+	noTerm := seen(func(m *election.Member) {
+		if len(m.Line) == 0 {
+			m.Position.Term = 0
+		}
+	})
 	anyTerm.CountsAnyTerm, writesAny.WritesAnyLostLease, doNotVote.OrphansDoNotVote = true, true, true
 	for name, tc := range map[string]struct {
 		right, broken Rules
 		stage         func(t *testing.T, w *World) bool
 		nodes         int
 	}{
-		"reopened_after_passing":               {protocol(), reopens, passedLate, 3},
-		"ack_counted_in_any_term":              {protocol(), anyTerm, leadsAgain, 5},
-		"any_leader_writes_a_lost_lease_again": {losing(protocol()), writesAny, writtenByOneThatWasReplaced, 3},
-		"orphans_do_not_vote":                  {losing(protocol()), doNotVote, reportedBeforeARestart, 2},
+		"reopened_after_passing":                {protocol(), reopens, passedLate, 3},
+		"ack_counted_in_any_term":               {protocol(), anyTerm, leadsAgain, 5},
+		"what_was_never_read_of_counts_nothing": {protocol(), noTerm, followedUnread, 5},
+		"any_leader_writes_a_lost_lease_again":  {losing(protocol()), writesAny, writtenByOneThatWasReplaced, 3},
+		"orphans_do_not_vote":                   {losing(protocol()), doNotVote, reportedBeforeARestart, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lost := 0
@@ -145,5 +151,49 @@ func leadsAgain(t *testing.T, w *World) bool {
 		w.cut[[2]*node{former, nd}], nd.apiCut = true, true
 	}
 	happens(w, func() bool { return false })
+	return true
+}
+
+// followedUnread: a standby that is cut off from the API server has what two others need, and gets WAL of a term that it never reads of: its leader takes
+// the Lease back, and connections are made again. The next leader has nothing of that term, and is lost before it opens.
+func followedUnread(t *testing.T, w *World) bool {
+	t.Helper()
+	w.wishes = content
+	leader := w.leader()
+	others := slices.DeleteFunc(slices.Clone(w.nodes), func(nd *node) bool { return nd == leader })
+	unread, next, lacking := others[0], others[1], others[2:]
+	for _, nd := range others {
+		nd.apiCut = true
+	}
+	for _, nd := range lacking {
+		w.cut[[2]*node{leader, nd}], w.cut[[2]*node{nd, leader}] = true, true
+	}
+	lack := func() bool {
+		last := w.shown[len(w.shown)-1].position
+		return !slices.ContainsFunc(lacking, func(nd *node) bool { return nd.end() > last })
+	}
+	if !happens(w, lack) {
+		return false
+	}
+	w.cut[[2]*node{leader, next}], w.cut[[2]*node{next, leader}] = true, true
+	leader.leave = true
+	if !happens(w, func() bool { return unread.data.LastTimeline() > unread.lease.Timeline }) {
+		return false
+	}
+	w.crash(leader)
+	leader.gone = true
+	for _, nd := range others {
+		nd.apiCut = nd == unread
+	}
+	if !happens(w, func() bool { return w.leader() == next }) {
+		return false
+	}
+	w.LoseForGood(next)
+	unread.apiCut = false
+	happens(w, func() bool { return false })
+	if leader.gone = false; w.violation == "" {
+		w.Heal()
+		writes(w, "the former leader is back")
+	}
 	return true
 }

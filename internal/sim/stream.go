@@ -75,6 +75,27 @@ func (w *Sender) reply(flushed int) {
 
 func (w *Sender) takeSetting() { w.stale, w.setting = false, w.server.setting.copy() }
 
+// Acknowledges tells whether a commit that is written now can be acknowledged as things are: by walsenders whose walreceiver is attached, or without any.
+// A walsender releases by its own copy of the setting, and counts for others by what it was told last, which is beyond the end here if it follows another log.
+func (s *Server) Acknowledges(attached func(*Sender) bool) bool {
+	if s.Recovery || !s.Open || s.Stopping {
+		return false
+	}
+	return !s.waits || slices.ContainsFunc(s.senders, func(releasing *Sender) bool {
+		setting := releasing.setting
+		if setting.empty() || !attached(releasing) || !slices.Contains(setting.Names, releasing.Name) {
+			return false
+		}
+		confirm := 0
+		for _, sender := range s.senders {
+			if slices.Contains(setting.Names, sender.Name) && (attached(sender) || sender.Flushed > len(s.Data.WAL)) {
+				confirm++
+			}
+		}
+		return confirm >= setting.Number
+	})
+}
+
 // Senders that run, dead connections included.
 func (s *Server) Senders() []*Sender { return slices.Clone(s.senders) }
 

@@ -106,7 +106,7 @@ func (w *World) cloneData(nd *node) {
 }
 
 // rewind a copy that went its own way: back to the fork of the first timeline that it does not know. In between it cannot be started.
-func (w *World) rewind(nd *node) {
+func (w *World) rewind(nd *node, step election.Step) {
 	leader := w.reached(nd, nd.lease.Holder)
 	if leader == nil || leader.server == nil {
 		return
@@ -116,16 +116,19 @@ func (w *World) rewind(nd *node) {
 		nd.broken = true
 		return
 	}
+	if !w.passes(nd, rewindBegin, step) {
+		return
+	}
 	if !w.healed && w.chance(10) {
 		nd.irreparable = true
 		return
 	}
-	nd.broken = false
 	common := forked(nd.data.WAL, nd.lease.History)
 	nd.data.WAL, nd.data.StandbySignal = nd.data.WAL[:common], true
 	nd.data.ConsistentAt = len(leader.data.WAL)
 	nd.data.Timeline = max(1, nd.data.LastTimeline())
 	maps.Copy(nd.data.Begun, leader.data.Begun)
+	nd.broken = !w.passes(nd, rewindDone, step)
 }
 
 // forked is where a copy left the line of a history: at its first record of a timeline that the history has not, or where the next one

@@ -27,6 +27,8 @@ type World struct {
 	cut          map[[2]*node]bool
 	mail         []letter
 	healed       bool
+	// stuck tells that an instance comes no further than a point, where that is staged; nil for nobody.
+	stuck func(nd *node, at point, step election.Step) bool
 
 	writers      int
 	incarnations int
@@ -41,6 +43,8 @@ type Rules struct {
 	Vote func(election.Member) (election.Vote, bool)
 	// What an instance manager must not do either.
 	PromiseInMemory, ForgetsTold, CountsAnyWalsender, ReadsCache, TwoWalsenders bool
+	// KeepsSetting: a server is started with what it was configured with, and not with what is written down that it is told.
+	KeepsSetting bool
 	// CountsNames: standbys are told apart by instance, and not by incarnation. RefreshesIncarnations: whoever publishes takes each
 	// member's present incarnation. WipedVotes: an empty volume keeps its incarnation, and starts. ModeFromSpec: what is asked for counts.
 	CountsNames, RefreshesIncarnations, WipedVotes, ModeFromSpec bool
@@ -55,8 +59,8 @@ type Rules struct {
 	// LosesLease: now and then the Lease is emptied or restored to what it was; no volume is ever replaced, and nobody forced, which needs no votes. WritesAnyLostLease: whoever leads writes it again.
 	// OrphansDoNotVote: what is reported where nobody leads is no promise.
 	LosesLease, WritesAnyLostLease, OrphansDoNotVote bool
-	// LossOnly: nothing but what is lost counts as a violation.
-	LossOnly bool
+	// LossOnly: nothing but what is lost counts as a violation. AnyAcknowledges: it is no violation that several leaders are able to.
+	LossOnly, AnyAcknowledges bool
 }
 
 // NewWorld of n instances; the first leads, and the others are its clones and members.

@@ -110,6 +110,10 @@ func TestNothingThatWasShownIsEverMissingAndWritesComeBack(t *testing.T) {
 	}
 	t.Logf("%d seeds of %d steps: %d openings, %d faults, %d records shown, %d violations",
 		*seeds, steps, all.leaders, all.faults, all.shown, len(all.violations))
+	t.Logf("%d steps with more than one leader open", all.rivals)
+	if all.rivals == 0 && *seeds >= 1000 {
+		t.Error("that never happens, so that this says nothing about who is able to acknowledge then")
+	}
 	for _, rule := range []string{
 		"voter_stays_detached", "last_holder_may_take_it_back", "named_member_takes_what_it_holds",
 		"asynchronous_member_takes_what_expired", "forced_member_leads_alone", "holder_promotes_to_the_leases_timeline",
@@ -119,25 +123,49 @@ func TestNothingThatWasShownIsEverMissingAndWritesComeBack(t *testing.T) {
 			t.Error("that never happens, so that this says nothing about it")
 		}
 	}
+	crashesAreReached(t, all)
 	if all.leaders < int(*seeds) {
 		t.Error("too little happens for this to say anything")
 	}
 }
 
+// crashesAreReached in the middle of steps.
+func crashesAreReached(t *testing.T, all *totals) {
+	t.Helper()
+	for _, at := range points {
+		t.Logf("%d crashes at %q", all.crashes[at], at)
+		if all.crashes[at] == 0 && *seeds >= 1000 {
+			t.Error("that never happens, so that this says nothing about it")
+		}
+	}
+	for _, at := range []point{tellBegin, leaseWrite, leaseSent} {
+		t.Logf("%d of those at %q were halfway through a change of the quorum", all.halfways[at], at)
+		if all.halfways[at] == 0 && *seeds >= 1000 {
+			t.Error("that never happens, so that this says nothing about it")
+		}
+	}
+}
+
 // totals of many worlds.
 type totals struct {
-	mutex                  sync.Mutex
-	leaders, faults, shown int
-	taken                  map[string]int
-	violations             []string
+	mutex                          sync.Mutex
+	leaders, faults, shown, rivals int
+	taken                          map[string]int
+	crashes, halfways              map[point]int
+	violations                     []string
 }
 
 func (all *totals) add(seed uint64, w *World) {
 	all.mutex.Lock()
 	defer all.mutex.Unlock()
 	all.leaders, all.faults, all.shown = all.leaders+w.leaders, all.faults+w.faults, all.shown+len(w.shown)
+	all.rivals += w.rivals
 	for rule, times := range w.taken {
 		all.taken[rule] += times
+	}
+	for _, at := range points {
+		all.crashes[at] += w.crashes[at]
+		all.halfways[at] += w.halfways[at]
 	}
 	if w.violation != "" {
 		all.violations = append(all.violations, fmt.Sprintf("seed %6d: %s", seed, w.violation))
@@ -146,7 +174,7 @@ func (all *totals) add(seed uint64, w *World) {
 
 // tryAll worlds up to this seed, on all processors: each world is alone.
 func tryAll(seeds uint64, rules Rules) *totals {
-	all := &totals{taken: map[string]int{}}
+	all := &totals{taken: map[string]int{}, crashes: map[point]int{}, halfways: map[point]int{}}
 	var next atomic.Uint64
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

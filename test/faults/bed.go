@@ -19,10 +19,7 @@ import (
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
-// instances of the cluster under test.
-const instances = 3
-
-// Bed is the cluster under test, in a namespace of its own.
+// Bed is the cluster under test, in a namespace of its own: three instances with defaults, but for Edits.
 type Bed struct {
 	*Kubernetes
 	Namespace, Cluster string
@@ -40,20 +37,36 @@ func (b *Bed) Make(ctx context.Context) error {
 	if err := b.api.Create(ctx, namespace); err != nil {
 		return fmt.Errorf("making the namespace: %w", err)
 	}
-	cluster := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Name: b.Cluster, Namespace: b.Namespace}, Spec: small()}
-	for _, edit := range b.Edits {
-		edit(&cluster.Spec)
-	}
+	cluster := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Name: b.Cluster, Namespace: b.Namespace}, Spec: b.spec()}
 	if err := b.api.Create(ctx, cluster); err != nil {
 		return fmt.Errorf("creating the cluster: %w", err)
 	}
 	return b.WaitWhole(ctx)
 }
 
+func (b *Bed) spec() v1alpha1.PostgresClusterSpec {
+	spec := small()
+	for _, edit := range b.Edits {
+		edit(&spec)
+	}
+	return spec
+}
+
+// instances of the cluster.
+func (b *Bed) instances() int { return int(*b.spec().Instances) }
+
+// quorum that is published while all members are there: a majority of them, unless nobody is waited for.
+func (b *Bed) quorum() (mode election.Mode, required int) {
+	if b.spec().Availability.Mode == v1alpha1.ModeAsynchronous {
+		return election.ModeAsynchronous, 1
+	}
+	return election.ModeQuorum, b.instances()/2 + 1
+}
+
 // small is a cluster with defaults, but for what a machine of two cores can bear, a way in for clients of this machine,
 // and one instance on each node, so that a node takes one of them.
 func small() v1alpha1.PostgresClusterSpec {
-	count := int32(instances)
+	count := int32(3)
 	spec := v1alpha1.PostgresClusterSpec{
 		Team: "faults", Version: "17", Instances: &count,
 		Storage: v1alpha1.Storage{Volume: v1alpha1.Volume{Size: resource.MustParse("1Gi")}},
@@ -108,6 +121,9 @@ type Leadership struct {
 	Holder string
 	Term   int64
 	Quorum election.Quorum
+	// AcquiredAt is when it took the Lease, RenewedAt when it renewed it last, and Lasts how long that counts.
+	AcquiredAt, RenewedAt time.Time
+	Lasts                 time.Duration
 	// Handover is to whom a Lease without a holder was passed, and LastFailover how this term began; nil in the first one.
 	Handover     string
 	LastFailover *election.Failover
@@ -120,6 +136,9 @@ func (b *Bed) Leadership(ctx context.Context) (Leadership, error) {
 		return Leadership{}, err
 	}
 	var found Leadership
+	if acquired, renewed, seconds := lease.Spec.AcquireTime, lease.Spec.RenewTime, lease.Spec.LeaseDurationSeconds; acquired != nil && renewed != nil && seconds != nil {
+		found.AcquiredAt, found.RenewedAt, found.Lasts = acquired.Time, renewed.Time, time.Duration(*seconds)*time.Second
+	}
 	if lease.Spec.HolderIdentity != nil {
 		found.Holder = *lease.Spec.HolderIdentity
 	}

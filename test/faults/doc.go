@@ -1,4 +1,4 @@
-// Package faults breaks a cluster of three on the local Kubernetes for real, while clients write to it, and checks that
+// Package faults breaks clusters on the local Kubernetes for real, while clients write to it, and checks that
 // writes come back and that nothing acknowledged is lost.
 //
 //	kubernetes.go  the local Kubernetes, and the programs that drive it
@@ -9,10 +9,13 @@
 //	fault.go       what a fault is; two at once, without the operator, or with its end
 //	switchover.go  what asks for a switchover; faults that hit it in its middle
 //	choose.go      one of them at random
+//	shapes.go      clusters of other shapes, and the faults that they meet
 //	table.go       the faults, each with how it is made and healed
 //	inject_*.go    how, in code
 //	steady.go      what must not make anybody fail over
 //	diagnosis.go   what a person would look at first
+//	beside.go      who comes to a primary that is cut off; reader.go what that shows
+//	promise.go     what may be missing at the end: with mode Quorum nothing
 //	trial.go       one fault from beginning to end, and its result
 //
 // `make test-faults` tries each of them once, `make soak` at random, and `make bench-ha` measures. A single one:

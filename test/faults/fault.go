@@ -19,8 +19,12 @@ type Fault struct {
 	Inject func(context.Context, *Target) error
 	// Disrupts: clients are cut off, and writes must be back while it is still in force.
 	Disrupts bool
+	// ReadsOn: what was the primary goes on answering whoever reads from it beside, with what gets old.
+	ReadsOn bool
 	// WritesWait: writes need not be back before it is healed.
 	WritesWait bool
+	// WritesMustWait: none may be acknowledged before that, for nobody who is left has all that was.
+	WritesMustWait bool
 	// KeepsLeader: it is no reason for another leader. RefusesNothing: nor for a write that fails.
 	KeepsLeader, RefusesNothing bool
 	// Lasts is for how long it is in force at least; zero: until writes are back.

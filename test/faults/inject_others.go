@@ -84,4 +84,53 @@ func muteStandby(ctx context.Context, t *Target) error {
 
 func killStandby(_ context.Context, t *Target) error { return kill(t.Pods[t.Standbys[0]], manager) }
 
+// stopLastCopy has the primary write alone, and leaves the standby alone then.
+func stopLastCopy(ctx context.Context, t *Target) error {
+	standby := t.Standbys[0]
+	boot := func(ctx context.Context) error { return t.localcluster(ctx, "node", "start", t.Node(standby)) }
+	t.OnHeal(boot)
+	if err := t.localcluster(ctx, "node", "stop", t.Node(standby)); err != nil {
+		return err
+	}
+	if err := until(ctx, time.Minute, "the primary is the only member", t.isAlone); err != nil {
+		return err
+	}
+	if err := steadySince(ctx, t.load, t.load.Now(), time.Minute); err != nil {
+		return err
+	}
+	if err := stopNode(ctx, t); err != nil {
+		return err
+	}
+	if err := boot(ctx); err != nil {
+		return err
+	}
+	return until(ctx, time.Minute, "the standby's server runs", func(ctx context.Context) error { return t.serves(ctx, standby) })
+}
+
+// isAlone tells whether the primary is the only member.
+func (t *Target) isAlone(ctx context.Context) error {
+	now, err := t.Leadership(ctx)
+	if err == nil && (len(now.Quorum.Members) != 1 || now.Quorum.Required != 1 || now.Holder != t.Primary) {
+		err = fmt.Errorf("the Lease says %+v", now)
+	}
+	return err
+}
+
+// serves tells whether the PostgreSQL of an instance runs.
+func (t *Target) serves(ctx context.Context, instance string) error {
+	pods, err := t.pods(ctx)
+	if err != nil {
+		return err
+	}
+	if pods[instance] == nil {
+		return fmt.Errorf("%s has no pod", instance)
+	}
+	all, err := processesOf(pods[instance])
+	if err != nil {
+		return err
+	}
+	_, err = postmaster(all)
+	return err
+}
+
 func wipeStandby(ctx context.Context, t *Target) error { return wipe(ctx, t, t.Standbys[0]) }

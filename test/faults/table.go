@@ -34,11 +34,11 @@ func ofPrimary() []Fault {
 		{Name: "sigkill-pid1", Title: "SIGKILL of PID 1", Disrupts: true,
 			How:    "kill -9 of the instance manager, from the host; the kernel ends the rest of the container.",
 			Healed: "The kubelet starts the container again.", Inject: killManager},
-		{Name: "node-isolated", Title: "primary's node cut off", Disrupts: true, Hits: primaryNode,
+		{Name: "node-isolated", Title: "primary's node cut off", Disrupts: true, ReadsOn: true, Hits: primaryNode,
 			How: "`localcluster node isolate`: the cable is pulled, everything on the node runs on.", Healed: "The cable is plugged in.", Inject: isolateNode},
 		{Name: "node-stopped", Title: "primary's node powered off", Disrupts: true, Hits: primaryNode,
 			How: "`localcluster node stop`: every process dies at once, no connection is closed.", Healed: "The node is booted.", Inject: stopNode},
-		{Name: "frozen", Title: "every process of the primary frozen", Disrupts: true,
+		{Name: "frozen", Title: "every process of the primary frozen", Disrupts: true, ReadsOn: true,
 			How: "The container's cgroup is frozen, PID 1 included; its kernel still accepts connections.", Healed: "It is thawed.", Inject: freezePrimary},
 		{Name: "volume-stalled", Title: "primary's volume stalls", Disrupts: true,
 			How: "`localcluster volume stall`: fsfreeze, so that writes and fsync hang.", Healed: "It is released.", Inject: stallVolume},
@@ -62,9 +62,9 @@ func ofSurroundings() []Fault {
 // ofWays are partitions in which packets arrive in one direction only.
 func ofWays() []Fault {
 	return []Fault{
-		{Name: "primary-unheard", Title: "nothing that the primary sends to standbys arrives", Disrupts: true, Hits: primaryNode,
+		{Name: "primary-unheard", Title: "nothing that the primary sends to standbys arrives", Disrupts: true, ReadsOn: true, Hits: primaryNode,
 			How: "`localcluster link cut` from the primary's node to those of both standbys.", Healed: "The ways are mended.", Inject: muteToStandbys},
-		{Name: "primary-deaf", Title: "nothing that standbys send to the primary arrives", Disrupts: true, Hits: primaryNode,
+		{Name: "primary-deaf", Title: "nothing that standbys send to the primary arrives", Disrupts: true, ReadsOn: true, Hits: primaryNode,
 			How: "`localcluster link cut` from the standbys' nodes to the primary's.", Healed: "The ways are mended.", Inject: deafToStandbys},
 		{Name: "primary-without-api", Title: "nothing that the primary sends to the API server arrives", KeepsLeader: true, Lasts: 30 * time.Second,
 			How: "`localcluster link cut` from the primary's node to the host.", Healed: "The way is mended.", Inject: muteToAPI},
@@ -90,6 +90,15 @@ func operatorKilled() Fault {
 		How: "kill -9, from the host.", Healed: "The kubelet starts it again.", Inject: killOperator}
 }
 
+// undisturbed is the name of what is no fault.
+const undisturbed = "undisturbed"
+
+// Undisturbed is no fault: what is seen for so long when nothing is broken, beside which the rest can be judged.
+func Undisturbed(lasts time.Duration) Fault {
+	return Fault{Name: undisturbed, Title: "nothing is broken", KeepsLeader: true, RefusesNothing: true, Lasts: lasts,
+		How: "Nothing is.", Healed: "Nothing is to be healed.", Inject: func(context.Context, *Target) error { return nil }}
+}
+
 // Interrupted are switchovers that something hits in the middle, that are tried each time; soak tries others as well.
 func Interrupted() []Fault {
 	return []Fault{
@@ -104,7 +113,6 @@ func Interrupted() []Fault {
 // Doubles are two faults at once that are tried each time; soak tries every other pair as well.
 func Doubles() []Fault {
 	return []Fault{
-		Together(Named("standby-killed"), Named("sigkill-postmaster")),
 		Together(Named("api-frozen"), Named("sigkill-pid1")),
 		Together(Named("standby-killed"), Named("node-isolated")),
 	}
@@ -161,6 +169,8 @@ func (k *Kubernetes) has(_ context.Context, kind string) (bool, error) {
 func primaryNode(t *Target) []string { return []string{t.Node(t.Primary)} }
 
 func firstStandbyNode(t *Target) []string { return standbyNodes(t)[:1] }
+
+func allNodes(t *Target) []string { return append(standbyNodes(t), t.Node(t.Primary)) }
 
 func standbyNodes(t *Target) []string {
 	var nodes []string

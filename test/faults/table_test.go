@@ -9,12 +9,12 @@ import (
 
 // every fault that is tried anywhere.
 func every() []Fault {
-	return slices.Concat(Singles(), Doubles(), Interrupted(), Orphans(), Hardships(time.Second))
+	return slices.Concat(Singles(), Doubles(), Interrupted(), Orphans(), OfPair(), OfAsynchronous(), Hardships(time.Second), []Fault{Undisturbed(time.Second)})
 }
 
 func TestEveryFaultSaysWhatItIsAndHowItIsHealed(t *testing.T) {
 	seen := map[string]bool{}
-	for _, f := range slices.Concat(Singles(), Doubles(), Interrupted(), Orphans()) {
+	for _, f := range slices.Concat(Singles(), Doubles(), Interrupted(), Orphans(), []Fault{lastCopyStopped()}) {
 		if !regexp.MustCompile(`^[a-z0-9]+([-+][a-z0-9]+)*$`).MatchString(f.Name) || seen[f.Name] {
 			t.Errorf("%q is no name, or that of two faults", f.Name)
 		}
@@ -32,7 +32,7 @@ func TestEveryFaultTellsWhatItIsWaitedFor(t *testing.T) {
 		switch {
 		case f.Disrupts && f.KeepsLeader:
 			t.Errorf("%s disrupts, and is no reason for another leader", f.Name)
-		case f.Disrupts && f.WritesWait:
+		case f.Disrupts && (f.WritesWait || f.WritesMustWait):
 			t.Errorf("%s has writes come back before it is healed, and not", f.Name)
 		case !f.Disrupts && f.Lasts == 0:
 			t.Errorf("%s is over at once: nothing would be seen of it", f.Name)

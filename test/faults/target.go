@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/test/workload"
 )
 
 // Target is the cluster at the moment of a fault: who led then, and who ran where.
@@ -35,6 +37,11 @@ type Target struct {
 	Stage string
 	// Missed: it was another one than that.
 	Missed bool
+	// load that clients make; nil before there is one.
+	load *workload.Load
+	// reader of the primary from within the network of its pod, where the fault lets it be read from; nil for none.
+	reader  *reader
+	network *os.File
 
 	mutex sync.Mutex
 	heals []func(context.Context) error
@@ -59,11 +66,21 @@ func (b *Bed) aim(ctx context.Context, fault Fault) (*Target, error) {
 			t.Standbys = append(t.Standbys, name)
 		}
 	}
-	if len(t.Standbys) != instances-1 {
+	if len(t.Standbys) != b.instances()-1 {
 		return nil, fmt.Errorf("there are %d standbys", len(t.Standbys))
 	}
 	t.Entry, err = t.entry(ctx, fault.hits(t))
 	return t, err
+}
+
+// lookAgain at the Lease right before the fault. Nobody else may lead by then.
+func (t *Target) lookAgain(ctx context.Context) error {
+	now, err := t.Leadership(ctx)
+	if err == nil && (now.Holder != t.Primary || now.Term != t.Before.Term) {
+		err = fmt.Errorf("%s led in term %d, and %s leads in term %d", t.Primary, t.Before.Term, now.Holder, now.Term)
+	}
+	t.Before = now
+	return err
 }
 
 // Node on which an instance ran.
@@ -93,11 +110,19 @@ func (t *Target) heal(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// entry by the Service `<cluster>-rw` on a node that is none of these; of those left, one that has a standby.
+// entry by the Service `<cluster>-rw` on a node that is none of these; of those left, one that has a standby, or else the primary, where there is one.
 func (t *Target) entry(ctx context.Context, avoid []string) (*pgx.ConnConfig, error) {
+	candidates := append(standbyNodes(t), t.Node(t.Primary))
+	all := &corev1.NodeList{}
+	if err := t.api.List(ctx, all); err != nil {
+		return nil, err
+	}
+	for i := range all.Items {
+		candidates = append(candidates, all.Items[i].Name)
+	}
 	node := ""
-	for _, instance := range append(slices.Clone(t.Standbys), t.Primary) {
-		if candidate := t.Node(instance); node == "" && !slices.Contains(avoid, candidate) {
+	for _, candidate := range candidates {
+		if node == "" && !slices.Contains(avoid, candidate) {
 			node = candidate
 		}
 	}

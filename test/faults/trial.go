@@ -20,6 +20,8 @@ type Result struct {
 	Acknowledged int `json:"acknowledged"`
 	// Lost are acknowledged rows that are missing, and keys whose history is impossible: 0, always.
 	Lost int `json:"lost"`
+	// Conceded are acknowledged rows that are missing as well, as the mode of the cluster allows: see promise.go.
+	Conceded int `json:"conceded,omitempty"`
 	// From and To are who led before and after, in which terms.
 	From     string `json:"from"`
 	To       string `json:"to"`
@@ -29,6 +31,10 @@ type Result struct {
 	Stage string `json:"stage,omitempty"`
 	// Missed: that was not the stage that it was to hit. All else is looked at as ever.
 	Missed bool `json:"missed,omitempty"`
+	// StaleReads are answers of the former primary that lacked what had been acknowledged before they were asked for, where it was asked, and
+	// StaleMilliseconds from when to when there were such.
+	StaleReads        int   `json:"staleReads,omitempty"`
+	StaleMilliseconds int64 `json:"staleMilliseconds,omitempty"`
 	// WholeSeconds is how long all members needed to be back, from the healing.
 	WholeSeconds float64 `json:"wholeSeconds"`
 	// Problem is what was not as it should be; "" where all was.
@@ -37,9 +43,18 @@ type Result struct {
 	Figures workload.Figures `json:"-"`
 }
 
+// IsFault tells whether anything was broken.
+func (r Result) IsFault() bool { return r.Fault != undisturbed }
+
 func (r Result) String() string {
 	text := fmt.Sprintf("%s: gap %d ms, %d errors, %d acknowledged, %d lost; %s (term %d) → %s (term %d); whole %.1f s after healing",
 		r.Fault, r.GapMilliseconds, r.Errors, r.Acknowledged, r.Lost, r.From, r.FromTerm, r.To, r.ToTerm, r.WholeSeconds)
+	if r.Conceded > 0 {
+		text += fmt.Sprintf("; %d rows are missing that may be", r.Conceded)
+	}
+	if r.StaleReads > 0 {
+		text += fmt.Sprintf("; the former primary showed what was old %d times, for %d ms", r.StaleReads, r.StaleMilliseconds)
+	}
 	if r.Stage != "" {
 		text += "; hit when " + r.Stage
 	}
@@ -55,10 +70,16 @@ type Trial struct {
 	Load workload.Options
 	// BackWithin is how long writes may be away: a deadline for tests. How long it takes is measured.
 	BackWithin time.Duration
+	// SeesReadsOut: a fault that lets the former primary be read from is in force until that ends by itself.
+	SeesReadsOut bool
+	// WritesBeside: where that lets the former primary be read from, somebody goes on writing to it as well.
+	WritesBeside bool
 }
 
 // DefaultTrial has the usual load and a generous deadline.
-func DefaultTrial() Trial { return Trial{Load: workload.Defaults(), BackWithin: time.Minute} }
+func DefaultTrial() Trial {
+	return Trial{Load: workload.Defaults(), BackWithin: time.Minute, WritesBeside: true}
+}
 
 // PatientTrial is for a cluster that is slow, and is allowed to be: clients wait longer for an answer.
 func PatientTrial() Trial {
@@ -72,6 +93,10 @@ const (
 	quiet = 2 * time.Second
 	// stutter is the longest gap that is none: a machine of two cores has others to serve.
 	stutter = 500 * time.Millisecond
+	// looksWithin is how much later than a lease duration the former primary may stop to show what is old: at its next look, which takes a moment.
+	looksWithin = 3 * time.Second
+	// readsEnd is when nobody can read from it: no answer came for so long.
+	readsEnd = time.Second
 	// noticedWithin is how long a fault may take until clients notice it.
 	noticedWithin = 45 * time.Second
 )
@@ -109,7 +134,18 @@ func (b *Bed) try(ctx context.Context, fault Fault, how Trial, result *Result) e
 		return err
 	}
 	defer load.Stop()
+	target.load = load
 	if err := steadySince(ctx, load, load.Now(), how.BackWithin); err != nil {
+		return fmt.Errorf("before anything was done: %w", err)
+	}
+
+	if fault.ReadsOn {
+		defer target.leaveBeside()
+		if err := target.comeBeside(ctx, load, how.WritesBeside); err != nil {
+			return fmt.Errorf("before anything was done: %w", err)
+		}
+	}
+	if err := target.lookAgain(ctx); err != nil {
 		return fmt.Errorf("before anything was done: %w", err)
 	}
 
@@ -128,7 +164,7 @@ func (b *Bed) try(ctx context.Context, fault Fault, how Trial, result *Result) e
 	}
 	load.Stop()
 	result.GapMilliseconds = load.Longest(at).Length().Milliseconds()
-	return errors.Join(broken, b.judge(ctx, fault, target, load, result))
+	return errors.Join(broken, b.judge(ctx, fault, target, at, result))
 }
 
 // endure makes the fault, and waits until it was noticed and writes are back, or for as long as it is to last.
@@ -137,7 +173,7 @@ func endure(ctx context.Context, fault Fault, target *Target, load *workload.Loa
 	if err := fault.Inject(ctx, target); err != nil {
 		return fmt.Errorf("making the fault: %w", err)
 	}
-	begin := time.Now()
+	begin, latest := time.Now(), load.Latest(load.Now())
 	if fault.Disrupts {
 		err := until(ctx, noticedWithin, "clients notice it", func(context.Context) error {
 			if !load.FailedSince(at) {
@@ -152,8 +188,17 @@ func endure(ctx context.Context, fault Fault, target *Target, load *workload.Loa
 			return err
 		}
 	}
+	if how.SeesReadsOut && target.reader != nil {
+		err := until(ctx, 2*(target.Before.Lasts+looksWithin), "the former primary answers no reader any more", func(context.Context) error { return target.reader.silentFor(readsEnd) })
+		if err != nil {
+			return err
+		}
+	}
 	if rest := fault.Lasts - time.Since(begin); rest > 0 && !lastsFor(ctx, rest) {
 		return ctx.Err()
+	}
+	if row := load.Latest(load.Now()); fault.WritesMustWait && row > latest {
+		return fmt.Errorf("rows up to %d were acknowledged, and nobody who is left has all up to %d", row, latest)
 	}
 	return nil
 }
@@ -169,20 +214,26 @@ func steadySince(ctx context.Context, load *workload.Load, since, within time.Du
 }
 
 // judge what is there at the end, and who leads.
-func (b *Bed) judge(ctx context.Context, fault Fault, target *Target, load *workload.Load, result *Result) error {
+func (b *Bed) judge(ctx context.Context, fault Fault, target *Target, at time.Duration, result *Result) error {
+	load := target.load
 	result.Figures = load.Figures()
 	result.Errors, result.Acknowledged = result.Figures.Errors(), result.Figures.Acknowledged()
 	result.From, result.FromTerm, result.Stage, result.Missed = target.Primary, target.Before.Term, target.Stage, target.Missed
-	verdict, err := load.Verify(ctx)
+	after, err := b.Leadership(ctx)
 	if err != nil {
 		return err
 	}
-	result.Lost = verdict.Lost()
-	after, err := b.Leadership(ctx)
-	if err != nil {
-		return errors.Join(verdict.Err(), err)
-	}
 	result.To, result.ToTerm = after.Holder, after.Term
+	conceded, early := conceded(target.Before, after, at, load.At)
+	verdict, err := load.Verify(ctx, conceded)
+	if err != nil {
+		return errors.Join(early, err)
+	}
+	result.Lost, result.Conceded = verdict.Lost(), len(verdict.Conceded)
+	var showed error
+	if target.reader != nil {
+		showed = target.reader.judge(result, target.Before.Lasts+looksWithin)
+	}
 	var deposed error
 	if fault.KeepsLeader && after.Term != target.Before.Term {
 		deposed = fmt.Errorf("the term went from %d (%s) to %d (%s), without a reason", target.Before.Term, target.Primary, after.Term, after.Holder)
@@ -191,5 +242,5 @@ func (b *Bed) judge(ctx context.Context, fault Fault, target *Target, load *work
 	if fault.RefusesNothing && result.Errors > 0 {
 		refused = fmt.Errorf("%d writes failed, without a reason: %+v", result.Errors, result.Figures)
 	}
-	return errors.Join(verdict.Err(), deposed, refused)
+	return errors.Join(verdict.Err(), early, showed, deposed, refused)
 }

@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
-	"github.com/timonier-io/timonier/internal/election"
 )
 
 // wholeWithin is how long a cluster may take to have all its members back: one may have to be cloned.
@@ -109,7 +108,7 @@ func (b *Bed) isWhole(ctx context.Context) error {
 	case ready.ObservedGeneration != cluster.Generation:
 		return fmt.Errorf("the status speaks of generation %d, the spec is at %d", ready.ObservedGeneration, cluster.Generation)
 	}
-	if all := fmt.Sprintf("%d/%d", instances, instances); cluster.Status.Summary.Instances != all {
+	if all := fmt.Sprintf("%d/%d", b.instances(), b.instances()); cluster.Status.Summary.Instances != all {
 		return fmt.Errorf("%s instances are ready", cluster.Status.Summary.Instances)
 	}
 	lead, err := b.Leadership(ctx)
@@ -119,8 +118,8 @@ func (b *Bed) isWhole(ctx context.Context) error {
 	if lead.Holder == "" {
 		return errors.New("nobody holds the Lease")
 	}
-	if members := len(lead.Quorum.Members); lead.Quorum.Mode == election.ModeQuorum && members != instances {
-		return fmt.Errorf("of the members, %d are counted", members)
+	if mode, required := b.quorum(); lead.Quorum.Mode != mode || lead.Quorum.Required != required || len(lead.Quorum.Members) != b.instances() {
+		return fmt.Errorf("the Lease has mode %s, and a commit on %d of %d members", lead.Quorum.Mode, lead.Quorum.Required, len(lead.Quorum.Members))
 	}
 	return b.allStream(ctx, lead.Holder)
 }
@@ -136,7 +135,7 @@ func (b *Bed) allStream(ctx context.Context, primary string) error {
 	if err != nil {
 		return err
 	}
-	if streaming < instances-1 {
+	if streaming < b.instances()-1 {
 		return fmt.Errorf("%d standbys stream", streaming)
 	}
 	return nil

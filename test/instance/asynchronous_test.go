@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/metrics"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -49,6 +50,8 @@ func TestAnAsynchronousLeaderIsSucceededAfterItsLeaseByTheMostAdvancedAndByNobod
 	heir.becomes(instanceapi.StateRunning)
 	heir.must("INSERT INTO notes VALUES ('third')")
 	behind.reads(notes, "first second third")
+	// Until then walsenders are ended, for others to come that know of it.
+	w.eventually("it leads two, itself included", func() bool { return len(w.record().Quorum.Members) == 2 })
 
 	maxLag = 1 << 20
 	behind.configure()
@@ -69,6 +72,29 @@ func TestAnAsynchronousLeaderIsSucceededAfterItsLeaseByTheMostAdvancedAndByNobod
 	if after := w.record(); after.Holder != heir.name || after.Term != before.Term {
 		t.Errorf("%s leads in term %d", after.Holder, after.Term)
 	}
+}
+
+// What such a primary has that nobody else has is lost with its volume, or comes back with it too late: within maxLag, that was accepted.
+func TestAnAsynchronousPrimaryWhoseVolumeStallsIsSucceededAfterItsLease(t *testing.T) {
+	w := cluster(t, 2, func(w *world) {
+		w.asked = func(a *instanceapi.Availability) {
+			a.Mode, a.MaxLagBytes, a.LeaseDurationSeconds = instanceapi.ModeAsynchronous, 1<<20, 6
+		}
+	})
+	w.eventually("both are members", func() bool {
+		q := w.record().Quorum
+		return q.Mode == election.ModeAsynchronous && len(q.Members) == 2
+	})
+	former := w.named(w.record().Holder)
+	former.must("INSERT INTO notes VALUES ('second')")
+	goesOn := former.stalls("data")
+	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
+	w.eventually("the other one leads", func() bool { return w.record().Holder == w.other(former).name })
+	w.other(former).becomes(instanceapi.StateRunning)
+	w.other(former).must("INSERT INTO notes VALUES ('third')")
+	goesOn()
+	former.becomes(instanceapi.StateStreaming)
+	former.reads(notes, "first second third")
 }
 
 // lease as it is, with what a record does not tell.

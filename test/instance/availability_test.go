@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -267,10 +268,10 @@ func TestSeriesOfStandbysAreNamedByInstancesInEveryTerm(t *testing.T) {
 	}
 }
 
-// other of two.
-func (w *world) other(one *pod) *pod {
+// other than these.
+func (w *world) other(these ...*pod) *pod {
 	for _, p := range w.pods {
-		if p != one {
+		if !slices.Contains(these, p) {
 			return p
 		}
 	}

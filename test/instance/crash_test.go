@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/naming"
 )
 
 func TestACrashAtAnyStepOfBootstrapLeavesOneSystemThatServes(t *testing.T) {
@@ -103,6 +104,29 @@ func TestACloneWaitsForNoOtherClone(t *testing.T) {
 	w.check(held.container.Process.Signal(syscall.SIGCONT))
 	held.configure()
 	held.becomes(instanceapi.StateStreaming)
+}
+
+// What keeps a clone from being made does not pass by itself: what is in its place is not this user's to remove.
+func TestACloneThatKeepsFailingTellsAPersonAndIsMadeOnceItCanBe(t *testing.T) {
+	w := newWorld(t, 2)
+	w.createLease(true)
+	w.start(1).configure()
+	w.pods[1].becomes(instanceapi.StateRunning)
+	left := filepath.Join(w.directory, naming.Instance(clusterName, 2), "data", "pgdata.new", "left")
+	w.check(os.MkdirAll(left, 0o755))
+	p := w.start(2)
+	p.configure()
+	status := p.waitsFor(instanceapi.WaitFollow)
+	if !strings.Contains(status.Message, "attempts failed, it is tried each") || !strings.Contains(status.Message, "removing an unfinished data directory") {
+		t.Errorf("it says %q", status.Message)
+	}
+	log, err := os.ReadFile(p.logFile())
+	w.check(err)
+	if told := strings.Count(string(log), `"rule":"empty_volume_is_cloned_into"`); told != 1 {
+		t.Errorf("that it is to be cloned is logged %d times", told)
+	}
+	w.check(os.RemoveAll(filepath.Dir(left)))
+	p.becomes(instanceapi.StateStreaming)
 }
 
 func TestAnInterruptedPromotionIsMadeUpFor(t *testing.T) {

@@ -202,6 +202,16 @@ func synchronous(t *testing.T, instances int, prepare ...func(*world)) *world {
 		}
 		return streaming == instances-1
 	})
+	// And what the Lease says reaches them one after the other; who has not read it refuses what it allows.
+	w.eventually("all know it", func() bool {
+		revision := w.record().Revision
+		for _, p := range w.pods {
+			if p.status().Volume.Revision < revision {
+				return false
+			}
+		}
+		return true
+	})
 	return w
 }
 
@@ -260,6 +270,27 @@ func TestAReplayThatSomebodyHasPausedKeepsNeitherTakeoverNorHandoverWaiting(t *t
 	former.reads(notes, "acknowledged first second third")
 }
 
+// It is not needed to elect, nor named. But it leaves the former leader, and is led to the next one only once it is known what it holds.
+func TestAStandbyWhoseReplayIsPausedFollowsAnotherLeader(t *testing.T) {
+	w := synchronous(t, 3)
+	former := w.named(w.record().Holder)
+	paused := w.other(former)
+	w.check(paused.superuser("SELECT pg_wal_replay_pause()"))
+	former.must("INSERT INTO notes VALUES ('third')")
+	for _, p := range w.pods {
+		if p != paused {
+			p.reads(notes, "first third") // the one that is behind is not named
+		}
+	}
+	former.terminate()
+	w.leader()
+	if record := w.record(); record.LastFailover == nil || record.LastFailover.Cause != election.CauseHandover || record.Holder == paused.name {
+		t.Fatalf("it was no handover to the third instance: %+v, and %q leads", record.LastFailover, record.Holder)
+	}
+	paused.becomes(instanceapi.StateStreaming)
+	paused.reads(notes, "first third")
+}
+
 func TestAQueryThatKeepsReplayWaitingKeepsNoTakeoverWaiting(t *testing.T) {
 	w := synchronous(t, 2, func(w *world) {
 		w.parameters = map[string]string{"max_standby_streaming_delay": "-1", "max_standby_archive_delay": "-1"}
@@ -286,4 +317,68 @@ func TestAQueryThatKeepsReplayWaitingKeepsNoTakeoverWaiting(t *testing.T) {
 		t.Error("the session is still there")
 	}
 	heir.logs("ending clients' sessions that keep replay waiting")
+}
+
+// One of three that is left cannot know whether it has all that was acknowledged.
+func TestAVoterThatLacksVotesSaysWhoseTheyAre(t *testing.T) {
+	w := synchronous(t, 3)
+	former := w.named(w.record().Holder)
+	gone := w.other(former)
+	left := w.other(former, gone)
+	gone.kill()
+	former.kill()
+	names := []string{former.name, gone.name}
+	slices.Sort(names)
+	w.eventually("it says what it waits for", func() bool {
+		return strings.Contains(left.status().Message, "cannot lead yet: 1 of 2 votes are there, and none of "+strings.Join(names, ", "))
+	})
+	gone.run()
+	gone.configure()
+	w.succeeds(former)
+	former.run()
+	former.becomes(instanceapi.StateStreaming)
+	for _, p := range w.pods {
+		p.reads(notes, "first second")
+	}
+}
+
+// A promise is worth nothing that a restart forgets: by then its votes may have elected somebody.
+func TestAVoterThatRestartsKeepsItsPromise(t *testing.T) {
+	w := synchronous(t, 3)
+	former := w.named(w.record().Holder)
+	gone := w.other(former)
+	voter := w.other(former, gone)
+	gone.kill()
+	former.kill()
+	voter.logs("voting")
+	promised := func() int64 {
+		if promise := voter.status().Volume.Promise; promise != nil {
+			return *promise
+		}
+		return 0
+	}
+	before := promised()
+	if before != w.record().Revision {
+		t.Fatalf("it has promised revision %d, and the Lease is at %d", before, w.record().Revision)
+	}
+	w.check(env.api.freeze()) // so that it cannot read anything newer, nor vote anew
+	defer func() { w.check(env.api.thaw()) }()
+	voter.kill()
+	voter.run()
+	voter.configure()
+	former.run() // it restarts in place, and would be followed
+	former.configure()
+	w.eventually("its server runs again", func() bool { return voter.status().Postgres != nil && voter.status().Postgres.ReplayPosition != "" })
+	if after := promised(); after != before {
+		t.Errorf("it remembers to have promised revision %d, and not %d", after, before)
+	}
+	if status := voter.status(); status.State == instanceapi.StateStreaming {
+		t.Errorf("it follows a leader that it has promised not to: %+v", status)
+	}
+	w.check(env.api.thaw())
+	gone.run()
+	gone.configure()
+	for _, p := range w.pods {
+		p.reads(notes, "first")
+	}
 }

@@ -4,6 +4,7 @@ package instance
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/timonier-io/timonier/internal/election"
@@ -98,27 +100,6 @@ func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
 			}
 			w.pods[1].logs("rewinding")
 			w.pods[1].measures(`rewinds_total{outcome="done"}`, 1)
-		})
-	}
-}
-
-func TestAStandbyWhoseWALIsGoneIsClonedAgain(t *testing.T) {
-	for _, major := range []string{"17", "15"} {
-		t.Run("PostgreSQL "+major, func(t *testing.T) {
-			w := cluster(t, 2, ofMajor(major), func(w *world) {
-				w.parameters = map[string]string{"wal_keep_size": "0", "max_slot_wal_keep_size": "16MB"}
-			})
-			w.pods[2].reads(notes, "first")
-			before := w.pods[2].answers().Volume.Incarnation
-			w.pods[2].kill()
-			fill := "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 20000); DROP TABLE filler; SELECT pg_switch_wal()"
-			w.check(w.pods[1].superuser(fill, fill, fill, "CHECKPOINT", fill, "CHECKPOINT"))
-			w.pods[2].run()
-			w.eventually("it is cloned again and streams", func() bool {
-				status := w.pods[2].status()
-				return status.State == instanceapi.StateStreaming && status.Volume.Incarnation != before
-			})
-			w.pods[2].reads(notes, "first")
 		})
 	}
 }
@@ -217,6 +198,48 @@ func TestInstancesThatRestartWhileTheAPIServerIsFrozenComeBackInTheRolesThatThey
 	})
 	if after := w.record(); after.Term != 1 {
 		t.Errorf("the term became %d", after.Term)
+	}
+}
+
+// Nobody makes the Lease again where there is no operator. Until it is there nobody can be elected, so that a leader whose server, or whose program, ends
+// is as sure of its role as with an API server that is silent.
+func TestALeaderStartsAgainInPlaceWhileThereIsNoLease(t *testing.T) {
+	w := synchronous(t, 3)
+	leader := w.named(w.record().Holder)
+	standby := w.other(leader)
+	before := leader.answers().Postgres.PID
+	w.deleteLease()
+	leader.logs("the Lease does not exist")
+	w.check(leader.inside("kill", "-KILL", fmt.Sprint(before)))
+	w.eventually("its server serves again", func() bool {
+		status := leader.status()
+		return status.State == instanceapi.StateRunning && status.Ready && status.Postgres.PID != before
+	})
+	leader.must("INSERT INTO notes VALUES ('second')")
+	for _, p := range []*pod{standby, leader} {
+		p.kill()
+		p.run()
+		p.configure()
+	}
+	standby.becomes(instanceapi.StateStreaming)
+	leader.becomes(instanceapi.StateRunning)
+	leader.must("INSERT INTO notes VALUES ('third')")
+	if _, err := env.api.kubernetes.CoordinationV1().Leases(w.namespace).Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("somebody has made the Lease: %v", err)
+	}
+
+	serving := leader.answers().Postgres.PID
+	w.createLease(false)
+	w.eventually("the leader has written its record again", func() bool { return w.record().Holder == leader.name })
+	if members := w.record().Quorum.Members; len(members) != 3 {
+		t.Errorf("its members are %v; want those of before", members)
+	}
+	leader.logs("the leader writes its own record again")
+	if after := leader.answers().Postgres.PID; after != serving {
+		t.Error("it was stopped for that")
+	}
+	for _, p := range w.pods {
+		p.reads(notes, "first second third")
 	}
 }
 

@@ -82,6 +82,9 @@ func newWorld(t *testing.T, instances int) *world {
 		if t.Failed() || *story {
 			w.tellStory()
 		}
+		if err := os.RemoveAll(w.directory); err != nil { // the volumes of all tests together are more than many a disk has
+			t.Error(err)
+		}
 	})
 	return w
 }
@@ -93,6 +96,7 @@ var worlds atomic.Int32
 var alone = []string{
 	"TestTheDatabaseServesWhileTheAPIServerIsFrozen", "TestAnAsynchronousLeaderGoesOnWithoutTheAPIServerWhileAllMembersFollow",
 	"TestInstancesThatRestartWhileTheAPIServerIsFrozenComeBackInTheRolesThatTheyCanProve", "TestAnIdleClusterWritesOncePerInterval", "TestAnIdleManagerStaysSmall", "TestALeaderThatIsDeletedRefusesConnectionsUntilItsSuccessorIsOpen",
+	"TestAVoterThatRestartsKeepsItsPromise",
 }
 
 // parallel lets a test run beside others, once however many worlds it makes.

@@ -87,6 +87,21 @@ func TestAPersonAtATerminalOperatesACluster(t *testing.T) {
 	}
 }
 
+// What the operator cannot know the instance does: whom it reaches, and who votes.
+func TestAPersonWhoForcesAPromotionIsToldWhyTheInstanceRefuses(t *testing.T) {
+	c := operatorRuns(t)
+	w := trioOf(t, c, "last", 99)
+	kubeconfig := kubeconfigFile(t)
+	w.leads(t, "")
+	for _, reason := range []string{v1alpha1.ReasonVotesEnough, v1alpha1.ReasonLeaderReachable} {
+		w.instances["last-2"].will(instanceapi.PathForce, refusing(http.StatusConflict, reason))
+		shown, err := typed(t.Context(), kubeconfig, "force-promotion", "last", "last-2", "--accept-data-loss", "I accept that promoting last-2 loses what last acknowledged and it has not received")
+		if cli.Code(err) != cli.CodeFailed || err.Error() != "failed: "+reason || !strings.Contains(shown, "last-2 refuses: the test's instance has its reasons") {
+			t.Errorf("%v:\n%s", err, shown)
+		}
+	}
+}
+
 func TestTheTabKeySuggestsWhatThereIs(t *testing.T) {
 	c := operatorRuns(t)
 	trioOf(t, c, "tab", 97)

@@ -4,7 +4,7 @@
 //	outcome.go   what a client may conclude from an answer: acknowledged, refused, or unknown
 //	session.go   a client's connection, made again as soon as it fails
 //	meter.go     a row every 20 ms: the longest time between two acknowledged ones
-//	append.go    rows by several clients at once
+//	append.go    rows by several clients at once, and by one that comes to a server by a way of its own
 //	register.go  values of keys, exchanged in transactions; keyring.go says which key is next
 //	record.go    what became of each write, and why
 //	load.go      all of them together, started and stopped

@@ -72,7 +72,7 @@ func Start(ctx context.Context, config *pgx.ConnConfig, options Options) (*Load,
 	}
 	l.clients.Go(func() { l.meter.run(l) })
 	for worker := range options.Appenders {
-		l.clients.Go(func() { l.appenders.run(l, worker) })
+		l.clients.Go(func() { l.appenders.run(l, l.config, worker, options.Pause) })
 	}
 	for client := range options.Registers {
 		l.clients.Go(func() { l.registers.run(l, client) })
@@ -136,12 +136,15 @@ func (l *Load) Now() time.Duration { return l.now() }
 
 func (l *Load) now() time.Duration { return time.Since(l.begin) }
 
+// At is when that was by the load's clock.
+func (l *Load) At(moment time.Time) time.Duration { return moment.Sub(l.begin) }
+
 // goesOn waits for the pause between two writes; false when the load is to end.
-func (l *Load) goesOn() bool {
+func (l *Load) goesOn(pause time.Duration) bool {
 	select {
 	case <-l.stopped:
 		return false
-	case <-time.After(l.options.Pause): // the pace of the load
+	case <-time.After(pause): // the pace of the load
 		return true
 	}
 }
@@ -159,3 +162,6 @@ func (l *Load) Longest(from time.Duration) Gap { return l.meter.longest(from, l.
 func (l *Load) SteadyFor(gap, since time.Duration) time.Duration {
 	return l.meter.steadyFor(gap, since, l.now())
 }
+
+// Latest is the sequence of the latest row of the meter, in table load_beats, that was acknowledged by then; 0 for none.
+func (l *Load) Latest(by time.Duration) int64 { return l.meter.latest(by) }

@@ -59,7 +59,7 @@ func eventually(t *testing.T, what string, check func() error) {
 
 func mustHold(t *testing.T, load *Load) {
 	t.Helper()
-	verdict, err := load.Verify(t.Context())
+	verdict, err := load.Verify(t.Context(), Concession{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,12 +160,35 @@ func TestWhatIsLostIsFound(t *testing.T) {
 		admin := server.Conn(t, "postgres", "postgres")
 		pgtest.Exec(t, admin, "DELETE FROM load_beats WHERE sequence = 3", "DELETE FROM load_rows WHERE worker = 2 AND sequence BETWEEN 4 AND 5",
 			"UPDATE load_registers SET value = previous WHERE key = 1", "DELETE FROM load_registers WHERE key = 2")
-		verdict, err := load.Verify(t.Context())
+		verdict, err := load.Verify(t.Context(), Concession{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(verdict.LostBeats) != 1 || len(verdict.LostRows) != 2 || len(verdict.Illegal) != 2 || verdict.Lost() != 5 {
 			t.Errorf("one beat, two rows and two keys were spoilt, and the verdict is %+v", verdict)
+		}
+	})
+}
+
+func TestWhatAClientBesideHadAcknowledgedIsLookedForAndCountsInNoFigure(t *testing.T) {
+	t.Parallel()
+	pgtest.Each(t, func(t *testing.T, programs pgtest.Programs) {
+		server, load := startLoad(t, programs, func(o *Options) { o.Appenders, o.Registers = 0, 0 })
+		if err := load.Beside(t.Context(), load.config); err != nil {
+			t.Fatal(err)
+		}
+		load.Stop()
+		admin := server.Conn(t, "postgres", "postgres")
+		pgtest.Exec(t, admin, "DELETE FROM load_rows WHERE sequence = 1")
+		verdict, err := load.Verify(t.Context(), Concession{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(verdict.LostRows) != 1 || verdict.Lost() != 1 || load.Figures().Appenders.Acknowledged != 0 {
+			t.Errorf("its first row was deleted; the verdict is %+v, and the figures are %+v", verdict, load.Figures())
+		}
+		if verdict, err = load.Verify(t.Context(), Concession{To: load.Now()}); err != nil || verdict.Err() != nil || len(verdict.Conceded) != 1 {
+			t.Errorf("its first row may be missing; the verdict is %+v (%v)", verdict, err)
 		}
 	})
 }

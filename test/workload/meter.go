@@ -26,6 +26,8 @@ type meter struct {
 	*rows
 	mutex sync.Mutex
 	acks  []time.Duration
+	// sequences of what was acknowledged then.
+	sequences []int64
 }
 
 func newMeter() *meter { return &meter{tally: newTally(), rows: newRows()} }
@@ -36,11 +38,12 @@ func (m *meter) run(l *Load) {
 	tick := time.NewTicker(l.options.Every)
 	defer tick.Stop()
 	for sequence := int64(1); ; sequence++ {
+		call := l.now()
 		outcome, err := s.write(context.Background(), func(ctx context.Context, conn *pgx.Conn) error {
 			_, err := conn.Exec(ctx, "INSERT INTO load_beats (sequence) VALUES ($1)", sequence)
 			return err
 		})
-		m.note(sequence, outcome, err, l.now())
+		m.note(sequence, fate{outcome, call, l.now()}, err)
 		select {
 		case <-l.stopped:
 			return
@@ -49,14 +52,25 @@ func (m *meter) run(l *Load) {
 	}
 }
 
-func (m *meter) note(sequence int64, outcome Outcome, err error, at time.Duration) {
-	m.tally.add(outcome, err, at)
-	m.rows.add(Row{Sequence: sequence}, outcome)
-	if outcome == Acknowledged {
+func (m *meter) note(sequence int64, became fate, err error) {
+	m.tally.add(became.outcome, err, became.end)
+	m.rows.add(Row{Sequence: sequence}, became)
+	if became.outcome == Acknowledged {
 		m.mutex.Lock()
 		defer m.mutex.Unlock()
-		m.acks = append(m.acks, at)
+		m.acks, m.sequences = append(m.acks, became.end), append(m.sequences, sequence)
 	}
+}
+
+// latest sequence that was acknowledged by then; 0 for none.
+func (m *meter) latest(by time.Duration) int64 {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	after, _ := slices.BinarySearch(m.acks, by+1)
+	if after == 0 {
+		return 0
+	}
+	return m.sequences[after-1]
 }
 
 // longest gap that ends later than from, looked at until now.

@@ -71,3 +71,15 @@ func TestNoKeyIsUsedMoreOftenThanAllowed(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLatestRowThatWasAcknowledgedByATime(t *testing.T) {
+	m := newMeter()
+	for sequence, outcome := range []Outcome{Acknowledged, Refused, Acknowledged} {
+		m.note(int64(sequence+1), fate{outcome: outcome, end: time.Duration(sequence+1) * time.Second}, nil)
+	}
+	for by, want := range []int64{0, 1, 1, 3, 3} {
+		if got := m.latest(time.Duration(by) * time.Second); got != want {
+			t.Errorf("by %d s it is row %d, want %d", by, got, want)
+		}
+	}
+}

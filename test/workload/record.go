@@ -73,22 +73,28 @@ type Row struct {
 	Sequence int64
 }
 
+// fate of a row: what became of it, when it was sent, and when that was known.
+type fate struct {
+	outcome   Outcome
+	call, end time.Duration
+}
+
 // rows remembers what became of each row. Safe for concurrent use.
 type rows struct {
-	mutex    sync.Mutex
-	outcomes map[Row]Outcome
+	mutex sync.Mutex
+	fates map[Row]fate
 }
 
-func newRows() *rows { return &rows{outcomes: map[Row]Outcome{}} }
+func newRows() *rows { return &rows{fates: map[Row]fate{}} }
 
-func (r *rows) add(row Row, outcome Outcome) {
+func (r *rows) add(row Row, became fate) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.outcomes[row] = outcome
+	r.fates[row] = became
 }
 
-func (r *rows) all() map[Row]Outcome {
+func (r *rows) all() map[Row]fate {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return maps.Clone(r.outcomes)
+	return maps.Clone(r.fates)
 }

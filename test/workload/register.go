@@ -59,7 +59,7 @@ func newRegisters(o Options) *registers {
 func (r *registers) run(l *Load, client int) {
 	s := newSession(l.config, l.options, "register")
 	defer s.close()
-	for sequence := int64(1); l.goesOn(); sequence++ {
+	for sequence := int64(1); l.goesOn(l.options.Pause); sequence++ {
 		operation := Exchange{Key: r.keys.take(), Client: client, Wrote: int64(client+1)<<32 | sequence}
 		if operation.Key == 0 {
 			r.add(Refused, errors.New("all keys are used up: give the load more of them"), l.now())

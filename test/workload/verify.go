@@ -20,6 +20,8 @@ const lastLook = 1 << 20
 type Verdict struct {
 	// LostBeats and LostRows were acknowledged and are missing.
 	LostBeats, LostRows []Row `json:",omitempty"`
+	// Conceded were acknowledged and are missing as well, and that was allowed.
+	Conceded []Row `json:",omitempty"`
 	// Phantoms were refused and are there all the same.
 	Phantoms []Row `json:",omitempty"`
 	// Illegal keys have acknowledged exchanges that fit no order; for Undecided ones that is not known.
@@ -68,20 +70,22 @@ func keysOf(history []Exchange) []int {
 	return slices.Compact(keys)
 }
 
+// Concession is what may be missing though it was acknowledged: what was acknowledged at From or later, and sent before To. The zero one concedes nothing.
+type Concession struct{ From, To time.Duration }
+
+func (c Concession) covers(call, end time.Duration) bool { return end >= c.From && call < c.To }
+
 // Verify stops the load, reads everything over a new connection, and compares. All is read within a transaction that
 // writes and whose commit must be acknowledged: so it is the leader that is asked, not one that was.
-func (l *Load) Verify(ctx context.Context) (Verdict, error) {
+func (l *Load) Verify(ctx context.Context, conceded Concession) (Verdict, error) {
 	l.Stop()
-	history := l.registers.all()
+	history := conceding(l.registers.all(), conceded)
 	found, err := l.read(ctx, keysOf(history))
 	if err != nil {
 		return Verdict{}, fmt.Errorf("reading what there is at the end: %w", err)
 	}
-	verdict := Verdict{}
-	var phantomBeats []Row
-	verdict.LostBeats, phantomBeats = compare(l.meter.all(), found.beats)
-	verdict.LostRows, verdict.Phantoms = compare(l.appenders.all(), found.rows)
-	verdict.Phantoms = append(verdict.Phantoms, phantomBeats...)
+	beats, rows := compare(l.meter.all(), found.beats, conceded), compare(l.appenders.all(), found.rows, conceded)
+	verdict := Verdict{LostBeats: beats.lost, LostRows: rows.lost, Conceded: append(rows.conceded, beats.conceded...), Phantoms: append(rows.phantoms, beats.phantoms...)}
 	// A key that is gone altogether was seen by no last look: nothing fits that.
 	for _, key := range found.missing {
 		found.last = append(found.last, Exchange{Key: key, Client: lastLook, Wrote: -1, Saw: -1, Known: true, Call: l.now(), Return: l.now()})
@@ -107,17 +111,31 @@ func historiesOf(keys []int, history []Exchange) [][]Exchange {
 	return all
 }
 
+// conceding makes exchanges unknown that may be missing: whoever knew of them knows no more whether they hold.
+func conceding(history []Exchange, conceded Concession) []Exchange {
+	for i, e := range history {
+		history[i].Known = e.Known && !conceded.covers(e.Call, e.Return)
+	}
+	return history
+}
+
+// difference between what became of rows and what is there.
+type difference struct{ lost, conceded, phantoms []Row }
+
 // compare what became of rows with those that are there.
-func compare(outcomes map[Row]Outcome, there map[Row]bool) (lost, phantoms []Row) {
-	for row, outcome := range outcomes {
+func compare(fates map[Row]fate, there map[Row]bool, conceded Concession) difference {
+	var found difference
+	for row, became := range fates {
 		switch {
-		case outcome == Acknowledged && !there[row]:
-			lost = append(lost, row)
-		case outcome == Refused && there[row]:
-			phantoms = append(phantoms, row)
+		case became.outcome == Acknowledged && !there[row] && conceded.covers(became.call, became.end):
+			found.conceded = append(found.conceded, row)
+		case became.outcome == Acknowledged && !there[row]:
+			found.lost = append(found.lost, row)
+		case became.outcome == Refused && there[row]:
+			found.phantoms = append(found.phantoms, row)
 		}
 	}
-	for _, list := range [][]Row{lost, phantoms} {
+	for _, list := range [][]Row{found.lost, found.conceded, found.phantoms} {
 		slices.SortFunc(list, func(a, b Row) int {
 			if a.Worker != b.Worker {
 				return a.Worker - b.Worker
@@ -125,7 +143,7 @@ func compare(outcomes map[Row]Outcome, there map[Row]bool) (lost, phantoms []Row
 			return int(a.Sequence - b.Sequence)
 		})
 	}
-	return lost, phantoms
+	return found
 }
 
 func (l *Load) read(ctx context.Context, keys []int) (contents, error) {

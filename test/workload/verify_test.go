@@ -81,15 +81,18 @@ func TestAKeyWithAsManyUnknownFatesAsThereCanBeIsDecided(t *testing.T) {
 
 func TestWhatIsThereIsComparedWithWhatWasAcknowledged(t *testing.T) {
 	row := func(n int64) Row { return Row{Worker: 1, Sequence: n} }
-	outcomes := map[Row]Outcome{row(1): Acknowledged, row(2): Acknowledged, row(3): Unknown, row(4): Unknown, row(5): Refused, row(6): Refused}
-	lost, phantoms := compare(outcomes, map[Row]bool{row(1): true, row(3): true, row(5): true})
-	if !slices.Equal(lost, []Row{row(2)}) {
-		t.Errorf("lost: %v", lost)
+	fates := map[Row]fate{}
+	for i, outcome := range []Outcome{Acknowledged, Acknowledged, Unknown, Unknown, Refused, Refused} {
+		fates[row(int64(i+1))] = fate{outcome: outcome}
 	}
-	if !slices.Equal(phantoms, []Row{row(5)}) {
-		t.Errorf("refused and there: %v", phantoms)
+	found := compare(fates, map[Row]bool{row(1): true, row(3): true, row(5): true}, Concession{})
+	if !slices.Equal(found.lost, []Row{row(2)}) || len(found.conceded) > 0 {
+		t.Errorf("lost: %v, conceded: %v", found.lost, found.conceded)
 	}
-	if err := (Verdict{LostRows: lost}).Err(); err == nil {
+	if !slices.Equal(found.phantoms, []Row{row(5)}) {
+		t.Errorf("refused and there: %v", found.phantoms)
+	}
+	if err := (Verdict{LostRows: found.lost}).Err(); err == nil {
 		t.Error("a verdict with a lost row is no error")
 	}
 	if err := (Verdict{Undecided: []int{1}}).Err(); err == nil {
@@ -97,5 +100,39 @@ func TestWhatIsThereIsComparedWithWhatWasAcknowledged(t *testing.T) {
 	}
 	if err := (Verdict{}).Err(); err != nil {
 		t.Errorf("an empty verdict is an error: %v", err)
+	}
+}
+
+func TestWhatIsConcededMayBeMissingAndNothingBeforeOrAfterIt(t *testing.T) {
+	conceded := Concession{From: 10, To: 20}
+	row := func(n int64) Row { return Row{Sequence: n} }
+	fates := map[Row]fate{
+		row(1): {Acknowledged, 8, 9}, row(2): {Acknowledged, 9, 10}, row(3): {Acknowledged, 19, 21},
+		row(4): {Acknowledged, 20, 21}, row(5): {Acknowledged, 12, 13}, row(6): {Refused, 14, 15},
+	}
+	found := compare(fates, map[Row]bool{row(5): true, row(6): true}, conceded)
+	want := difference{lost: []Row{row(1), row(4)}, conceded: []Row{row(2), row(3)}, phantoms: []Row{row(6)}}
+	for what, lists := range map[string][2][]Row{
+		"lost": {found.lost, want.lost}, "conceded": {found.conceded, want.conceded}, "refused and there": {found.phantoms, want.phantoms},
+	} {
+		if !slices.Equal(lists[0], lists[1]) {
+			t.Errorf("%s: %v, want %v", what, lists[0], lists[1])
+		}
+	}
+	for what, test := range map[string]struct {
+		history []Exchange
+		fits    bool
+	}{
+		"one within is missing":                          {[]Exchange{swap(0, 1, 5, 6), swap(1, 2, 12, 13), swap(1, -1, 30, 31)}, true},
+		"all within are missing, that saw each other":    {[]Exchange{swap(0, 1, 11, 12), swap(1, 2, 12, 13), swap(0, 3, 21, 22), swap(3, -1, 30, 31)}, true},
+		"one within is there":                            {[]Exchange{swap(0, 1, 11, 12), swap(1, -1, 30, 31)}, true},
+		"one before is missing":                          {[]Exchange{swap(0, 1, 5, 6), swap(0, -1, 30, 31)}, false},
+		"one after is missing":                           {[]Exchange{swap(0, 1, 20, 21), swap(0, -1, 30, 31)}, false},
+		"one within was seen after, and is missing then": {[]Exchange{swap(0, 1, 11, 12), swap(1, 2, 21, 22), swap(0, -1, 30, 31)}, false},
+	} {
+		illegal, undecided := linearity(conceding(test.history, conceded), time.Minute)
+		if len(undecided) > 0 || (len(illegal) == 0) != test.fits {
+			t.Errorf("%s: illegal %v, undecided %v", what, illegal, undecided)
+		}
 	}
 }

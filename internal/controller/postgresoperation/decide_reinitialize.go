@@ -16,7 +16,7 @@ func decideReinitialize(f facts) step {
 		item.State = v1alpha1.OperationInstanceDone
 		return f.step(verbSucceed, v1alpha1.ReasonDone, "%s was cloned anew, and streams", item.Name)
 	case found.Answers() && incarnation != item.Incarnation && found.Status.WaitReason == instanceapi.WaitFollow:
-		return f.fail(v1alpha1.ReasonCannotFollow, "%s was cloned anew, and cannot follow: %s", item.Name, found.Status.Message)
+		return f.fail(v1alpha1.ReasonCannotFollow, "%s was to be cloned anew, and cannot follow: %s", item.Name, found.Status.Message)
 	case f.late(f.status.RequestedAt, askedAgainAfter) && f.standsIn(item.Name) && incarnation == item.Incarnation:
 		return f.ask(verbReinitialize, item.Name, "") // it went on with its data, since its leader was lost meanwhile
 	case f.status.RequestedAt != nil:

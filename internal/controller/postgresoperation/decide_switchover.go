@@ -30,7 +30,7 @@ func (f facts) takenOver(wanted string) step {
 	case holder != "" && found.Answers() && found.Status.Leader && found.Status.Ready && wanted != "" && wanted != holder:
 		return f.fail(v1alpha1.ReasonAnotherLeads, "%s leads since term %d, not %s: it could not take over in time. Nothing is lost; ask again when it streams", holder, f.record.Term, wanted)
 	case holder != "" && found.Answers() && found.Status.Leader && found.Status.Ready:
-		return f.step(verbSucceed, v1alpha1.ReasonDone, "%s leads since term %d, in place of %s", holder, f.record.Term, orNobody(f.status.From.Instance))
+		return f.step(verbSucceed, v1alpha1.ReasonDone, "%s leads since term %d, in place of %s%s", holder, f.record.Term, orNobody(f.status.From.Instance), f.loss())
 	case f.late(f.status.StartedAt, serveWithin):
 		return f.fail(v1alpha1.ReasonTimedOut, "%s holds the Lease since term %d, and does not take writes after %s: it %s", orNobody(holder), f.record.Term, serveWithin, f.doing(holder))
 	}

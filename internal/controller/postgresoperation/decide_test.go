@@ -222,7 +222,7 @@ func TestStoriesOfOperations(t *testing.T) {
 		"a standby cloned anew": {v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationReinitialize, Reinitialize: &v1alpha1.ReinitializeOperation{Instance: "c-2"}}, nil,
 			"c-2 is cloned, succeed: c-2 was cloned anew, and streams"},
 		"a forced promotion": {v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationForcePromotion, ForcePromotion: &v1alpha1.ForcePromotionOperation{Instance: "c-2"}},
-			func(w *world) { w.led("") }, "c-2 takes the Lease, succeed: c-2 leads since term 5, in place of c-1"},
+			func(w *world) { w.led("") }, "c-2 takes the Lease, succeed: c-2 leads since term 5, in place of c-1. What it lacked is lost, and so is what any other instance acknowledges until it has read this Lease: keep clients from those that are cut off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(tc.spec)

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -30,8 +31,8 @@ type Backend interface {
 	ForcePromotion(ctx context.Context, request instanceapi.ForcePromotionRequest) (instanceapi.ForcePromotionReply, error)
 	// Replace takes the program in; the second result replaces the running one, once the answer is out.
 	Replace(ctx context.Context, program io.Reader, hash string) (instanceapi.BinaryReply, func(), error)
-	// Heartbeat is what is told to the other instances now, and a channel that is closed once that has changed.
-	Heartbeat() (instanceapi.Heartbeat, <-chan struct{})
+	// Heartbeat is what is told to the other instances now, after how long again, and a channel that is closed once that has changed.
+	Heartbeat() (beat instanceapi.Heartbeat, again time.Duration, changed <-chan struct{})
 	Metrics() http.Handler
 }
 

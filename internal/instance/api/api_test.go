@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
@@ -44,8 +45,8 @@ func (b backend) Reinitialize(context.Context, instanceapi.ReinitializeRequest) 
 func (b backend) ForcePromotion(context.Context, instanceapi.ForcePromotionRequest) (instanceapi.ForcePromotionReply, error) {
 	return instanceapi.ForcePromotionReply{}, b.err
 }
-func (b backend) Heartbeat() (instanceapi.Heartbeat, <-chan struct{}) {
-	return instanceapi.Heartbeat{Instance: "shop-1"}, nil
+func (b backend) Heartbeat() (instanceapi.Heartbeat, time.Duration, <-chan struct{}) {
+	return instanceapi.Heartbeat{Instance: "shop-1"}, time.Hour, nil
 }
 func (b backend) Metrics() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") })

@@ -6,20 +6,18 @@ import (
 	"time"
 )
 
-// beatEvery is how often a heartbeat is sent although nothing changed.
-const beatEvery = 500 * time.Millisecond
+// sendPatience is how long a caller may not take what it is sent.
+const sendPatience = 5 * time.Second
 
-// heartbeats sends one after the other, a line of JSON each, for as long as the caller listens.
+// heartbeats sends one after the other, a line of JSON each, for as long as the caller listens: at once where something changed, and again after a while where not.
 func heartbeats(b Backend) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		connection := http.NewResponseController(w)
 		w.Header().Set("Content-Type", "application/jsonl")
 		encoder := json.NewEncoder(w)
-		ticks := time.NewTicker(beatEvery)
-		defer ticks.Stop()
 		for {
-			beat, changed := b.Heartbeat()
-			_ = connection.SetWriteDeadline(time.Now().Add(10 * beatEvery)) // over TCP it can always be set
+			beat, again, changed := b.Heartbeat()
+			_ = connection.SetWriteDeadline(time.Now().Add(sendPatience)) // over TCP it can always be set
 			if err := encoder.Encode(beat); err != nil {
 				return
 			}
@@ -30,7 +28,7 @@ func heartbeats(b Backend) http.HandlerFunc {
 			case <-r.Context().Done():
 				return
 			case <-changed:
-			case <-ticks.C:
+			case <-time.After(again):
 			}
 		}
 	}

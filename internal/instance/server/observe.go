@@ -117,7 +117,12 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 		for i := range sensitive {
 			targets = append(targets, &sensitive[i])
 		}
-		if err := conn.QueryRow(ctx, observe).Scan(targets...); err != nil {
+		both := &pgx.Batch{} // in one round trip: at rest, most of what a look costs is to wait for an answer
+		both.Queue(observe)
+		both.Queue(observeReplicas)
+		results := conn.SendBatch(ctx, both)
+		defer func() { _ = results.Close() }() // an error was told by what it was of
+		if err := results.QueryRow().Scan(targets...); err != nil {
 			return err
 		}
 		o.HeardAgo = time.Duration(microseconds) * time.Microsecond
@@ -126,8 +131,11 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 			o.StandbySensitive[name] = sensitive[i]
 		}
 		o.Inserted, o.Flushed, o.Received, o.Replayed = location(inserted), location(flushed), location(received), location(replayed)
-		var err error
-		o.Replicas, err = replicas(ctx, conn)
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		o.Replicas, err = replicas(rows)
 		return err
 	})
 	if err != nil {
@@ -136,11 +144,7 @@ func (s *Server) Observe(ctx context.Context) (Observation, error) {
 	return o, nil
 }
 
-func replicas(ctx context.Context, conn *pgx.Conn) ([]Replica, error) {
-	rows, err := conn.Query(ctx, observeReplicas)
-	if err != nil {
-		return nil, err
-	}
+func replicas(rows pgx.Rows) ([]Replica, error) {
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Replica, error) {
 		var r Replica
 		var name, flushed, replayed string

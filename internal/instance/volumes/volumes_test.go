@@ -169,7 +169,7 @@ func TestARenewalIsNotWrittenDownButEverythingElseIs(t *testing.T) {
 	if !identity.See(record) {
 		t.Fatal("a first record is not written down")
 	}
-	if identity.Lineage.Term(2) != 2 || identity.Lineage.Term(1) != 1 || identity.Lineage.Term(9) != 0 {
+	if identity.Lineage.Term(2) != 2 || identity.Lineage.Term(1) != 1 || identity.Lineage.Term(9) != 2 {
 		t.Errorf("terms %d, %d, %d", identity.Lineage.Term(2), identity.Lineage.Term(1), identity.Lineage.Term(9))
 	}
 	for name, c := range map[string]struct {

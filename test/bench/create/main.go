@@ -60,6 +60,9 @@ func measure(ctx context.Context, o options) error {
 	if where.Dirty && !o.dirty {
 		return errors.New("files are changed, so that the figures would belong to no commit: commit them, or pass --dirty")
 	}
+	if o.runs < 1 {
+		return fmt.Errorf("--runs %d: a cluster has to be created at least once", o.runs)
+	}
 	bench, err := open(ctx, o.kubeconfig)
 	if err != nil {
 		return err

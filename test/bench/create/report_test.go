@@ -33,8 +33,13 @@ func TestWhatIsCountedAtRestIsWhatWasAddedInBetween(t *testing.T) {
 	end := begin.Add(time.Minute)
 	after := look{managers: map[string]seenManager{"a": {rss: 3, cpu: 2.3, at: end}, "made later": {at: end}}, revisions: map[string]float64{"x": 30}, writes: 110, at: end}
 	want := &Rest{Managers: map[string]Manager{"a": {RSS: 3, CPU: 5}}, LeaseWrites: map[string]float64{"x": 1}, OtherWrites: 0.5}
-	if diff := cmp.Diff(want, after.since(before), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
-		t.Error(diff)
+	got, err := after.since(before)
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	after.managers["a"] = seenManager{cpu: 99, at: end, server: "another"}
+	if _, err := after.since(before); err == nil || !strings.Contains(err.Error(), "the server of a has ended") {
+		t.Errorf("what a server used counts as its manager's: %v", err)
 	}
 }
 
@@ -47,8 +52,10 @@ apiserver_request_total{code="200",dry_run="All",resource="services",subresource
 apiserver_request_total{code="201",dry_run="",resource="serviceaccounts",subresource="token",verb="POST"} 100
 apiserver_request_total{code="200",dry_run="",resource="nodes",subresource="status",verb="PATCH"} 100
 `
-	if sum, err := writes(metrics); err != nil || sum != 7 {
-		t.Errorf("%v %v; want 7", sum, err)
+	for _, output := range []string{metrics, strings.TrimSpace(metrics)} { // as kubectl prints it, and as package figures gives that
+		if sum, err := writes(output); err != nil || sum != 7 {
+			t.Errorf("%v %v; want 7", sum, err)
+		}
 	}
 	if _, err := writes("up 1\n"); err == nil {
 		t.Error("metrics without requests were taken for none")

@@ -35,8 +35,8 @@ func TestKibibytes(t *testing.T) {
 }
 
 func TestCPUSeconds(t *testing.T) {
-	const text = "Name:\tx (y\n1 (a (b) c) S 0 1 1 0 -1 4194560 100 200 0 0 250 50 7 8 20 0 9\n"
-	if used, err := CPUSeconds(text); used != 3 || err != nil {
+	const text = "Name:\tx (y\n1 (a (b) c) S 0 1 1 0 -1 4194560 100 200 0 0 250 50 70 30 20 0 9\n"
+	if used, err := CPUSeconds(text); used != 4 || err != nil {
 		t.Errorf("got %v (%v)", used, err)
 	}
 	if _, err := CPUSeconds("VmRSS: 99 kB\n"); err == nil {

@@ -87,28 +87,29 @@ func Kibibytes(text, name string) (int, error) {
 	return 0, fmt.Errorf("there is no line %s", name)
 }
 
-// CPUSeconds that a process has used, by user and system time in its /proc/PID/stat, which is somewhere in the text. The kernel counts hundredths for
-// programs, whatever its own clock is: proc(5), USER_HZ.
+// CPUSeconds that a process has used, and with it the children that it has waited for and those that these have: by user and system time in its
+// /proc/PID/stat, which is somewhere in the text. What a child that still runs has used is not in it, and comes all at once when it has ended. The
+// kernel counts hundredths for programs, whatever its own clock is: proc(5), USER_HZ.
 func CPUSeconds(text string) (float64, error) {
-	const userHZ, utime, stime = 100, 11, 12 // counted behind the name, which is in parentheses and may hold anything
+	const userHZ, utime, cstime = 100, 11, 14 // counted behind the name, which is in parentheses and may hold anything
 	for line := range strings.Lines(text) {
 		end := strings.LastIndex(line, ") ")
 		if end < 0 || !strings.Contains(line[:end], " (") {
 			continue
 		}
 		fields := strings.Fields(line[end+2:])
-		if len(fields) <= stime {
+		if len(fields) <= cstime {
 			continue
 		}
-		user, err := strconv.Atoi(fields[utime])
-		if err != nil {
-			return 0, fmt.Errorf("user time: %w", err)
+		sum := 0
+		for _, field := range fields[utime : cstime+1] { // user and system time, and both of the children
+			used, err := strconv.Atoi(field)
+			if err != nil {
+				return 0, fmt.Errorf("user or system time: %w", err)
+			}
+			sum += used
 		}
-		system, err := strconv.Atoi(fields[stime])
-		if err != nil {
-			return 0, fmt.Errorf("system time: %w", err)
-		}
-		return float64(user+system) / userHZ, nil
+		return float64(sum) / userHZ, nil
 	}
 	return 0, errors.New("there is no line of /proc/PID/stat")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/timonier-io/timonier/test/bench/figures"
 	"github.com/timonier-io/timonier/test/faults"
@@ -13,7 +14,7 @@ import (
 
 // measurable are the faults that can be measured: those of the table first.
 func measurable() []faults.Fault {
-	return slices.Concat(faults.Singles(), faults.Orphans(), faults.Interrupted(), faults.Doubles())
+	return slices.Concat(faults.Singles(), []faults.Fault{faults.Undisturbed(time.Minute)}, faults.Orphans(), faults.Interrupted(), faults.Doubles())
 }
 
 // The loads under which is measured.
@@ -25,6 +26,7 @@ const (
 // trial under a load.
 func trial(load string) (faults.Trial, error) {
 	how := faults.DefaultTrial()
+	how.SeesReadsOut, how.WritesBeside = true, false // whoever writes beside takes CPU from whoever takes over
 	switch load {
 	case busyLoad:
 	case writerLoad:

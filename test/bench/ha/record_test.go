@@ -23,7 +23,7 @@ func some() Record {
 	return Record{Runs: []Run{
 		aRun("frozen", "former", 9000),
 		aRun("frozen", "present", 3000),
-		aRun("frozen", "present", 5000),
+		aRun("frozen", "present", 5000, func(r *Run) { r.StaleMilliseconds = 310 }),
 		aRun("frozen", "present", 4000),
 		aRun("frozen", "present", 60000, func(r *Run) { r.Problem, r.Lost = "writes are not back", 2 }),
 		aRun("frozen", "present", 1, func(r *Run) { r.Dirty = true }),
@@ -49,6 +49,7 @@ func TestTheTableTellsMedianAndWorstAndWhatFailedAndWhatIsLost(t *testing.T) {
 		"| every process of the primary frozen | 4.00 s · 5.00 s | 3, 1 failed | 4.20 s · 4.20 s | 1 | 4 s · 6 s | not measured | 30.6 s |",
 		"| SIGKILL of PID 1 | 2.50 s · 2.50 s | 1 | 3.50 s · 3.50 s | 1 | 2.5 s · 4 s | 25.8–25.9 s | 3.3–3.6 s |",
 		"| switchover | not measured | 0 | not measured | 0 | 1 s · 2 s | 8.6–8.7 s | 2.2 s |",
+		"| every process of the primary frozen | 0.00 s · 0.31 s | 3 |",
 		"| acknowledged writes lost, all of the above | 2 of 7000 | 7 | 0 of 2000 | 2 | 0, always | 0 seen | 0 seen |",
 	} {
 		if !strings.Contains(table, line+"\n") {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/timonier-io/timonier/test/bench/figures"
+	"github.com/timonier-io/timonier/test/faults"
 )
 
 // row of the table: a fault, what others need for it, and what is to be reached.
@@ -30,11 +31,15 @@ func rows() []row {
 		{"node-stopped", "primary's node powered off", notMeasured, notMeasured, "4 s · 6 s"},
 		{"frozen", "every process of the primary frozen", notMeasured, "30.6 s", "4 s · 6 s"},
 		{"volume-stalled", "primary's volume stalls", "hours reported", notMeasured, "10 s · 15 s"},
+		{"undisturbed", "none, for 60 s", notMeasured, notMeasured, "–"},
 		{"api-frozen", "API server frozen 60 s", "–", "51.9 s", "0 s"},
 		{"operator-stopped", "operator down 60 s", notMeasured, notMeasured, "0 s"},
 		{"no-operator+sigkill-pid1", "SIGKILL of PID 1, the operator being down", "no failover", "no difference", "no difference"},
 	}
 }
+
+// readsOn tells whether the former primary can be read from.
+func (r row) readsOn() bool { return faults.Named(r.fault).ReadsOn }
 
 func rowOf(fault string) (row, bool) {
 	all := rows()
@@ -64,7 +69,30 @@ func (r Record) table() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", row.title, r.measured(row.fault, last.Commit, writerLoad), r.measured(row.fault, last.Commit, busyLoad), row.reach, row.cloudNativePG, row.patroni)
 	}
 	fmt.Fprintf(&b, "| acknowledged writes lost, all of the above | %s | %s | 0, always | 0 seen | 0 seen |\n", lost(all, writerLoad), lost(all, busyLoad))
+	b.WriteString(r.stale(last.Commit))
 	return b.String()
+}
+
+// stale is for how long the former primary showed what was old to whoever read from it beside, median and worst, in Markdown; "" where nobody looked.
+func (r Record) stale(commit string) string {
+	var b strings.Builder
+	for _, row := range rows() {
+		var spans []float64
+		for _, run := range r.of(row.fault, commit, writerLoad) {
+			if row.readsOn() {
+				spans = append(spans, float64(run.StaleMilliseconds)/1000)
+			}
+		}
+		if len(spans) > 0 {
+			fmt.Fprintf(&b, "| %s | %.2f s · %.2f s | %d |\n", row.title, figures.Median(spans), slices.Max(spans), len(spans))
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "\nHow long the former primary answered a plain `SELECT` with what lacked an acknowledged write, to one that reads from it beside,\n" +
+		"every 20 ms over an old session, median · worst. A node that is cut off stays so until that ends; one that was frozen goes on after writes are back.\n\n" +
+		"| fault | old data shown for | runs |\n|---|---|---|\n" + b.String()
 }
 
 // lost writes of how many under a load, and in how many runs, as two cells.

@@ -82,7 +82,9 @@ func (r Record) table(measured string) (string, error) {
 		return "", err
 	}
 	for _, run := range bench.Runs {
-		rounds, lost, acknowledged = rounds+1, lost+run.Lost, acknowledged+run.Acknowledged
+		if run.IsFault() {
+			rounds, lost, acknowledged = rounds+1, lost+run.Lost, acknowledged+run.Acknowledged
+		}
 	}
 	fmt.Fprintf(&b, "\nOver all faults that are recorded, soaked and measured, at whatever commit: %d faults, %d of %d acknowledged writes lost.\n", rounds, lost, acknowledged)
 	return b.String(), nil

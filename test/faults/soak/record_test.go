@@ -24,7 +24,7 @@ func soaked() Record {
 
 func TestTheTableCountsEveryFaultThatIsRecorded(t *testing.T) {
 	measured := filepath.Join(t.TempDir(), "ha.json")
-	if err := os.WriteFile(measured, []byte(`{"runs": [{"fault": "frozen", "acknowledged": 50}, {"fault": "frozen", "acknowledged": 50, "lost": 2}]}`), 0o600); err != nil {
+	if err := os.WriteFile(measured, []byte(`{"runs": [{"fault": "frozen", "acknowledged": 50}, {"fault": "frozen", "acknowledged": 50, "lost": 2}, {"fault": "undisturbed", "acknowledged": 50}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	table, err := soaked().table(measured)
