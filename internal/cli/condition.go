@@ -10,7 +10,7 @@ import (
 
 // runbooks are the pages in docs/runbooks, each named for a condition's reason.
 func runbooks() []string {
-	return []string{"AccessFailed", "CannotFollow", "CommitWaitsCancelled", "DataMissing", "Failover", "ForeignSystem", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
+	return []string{"AccessFailed", "CannotFollow", "CannotInitialise", "CommitWaitsCancelled", "DataMissing", "Failover", "ForeignSystem", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
 		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "LeaseIgnored", "NameTaken", "NoPrimary", "NodeLost", "ParameterRejected", "SecretMissing",
 		"StorageClassUnusable", "TooFewStandbys", "Unschedulable", "VolumesMissing"}
 }

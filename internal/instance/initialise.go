@@ -14,6 +14,9 @@ import (
 	"github.com/timonier-io/timonier/internal/postgres"
 )
 
+// initJob is what it is called as work beside the loop.
+const initJob = "initdb"
+
 // initialise creates the PostgreSQL system: in pgdata.new; then the mark in the Lease is exchanged for its system
 // identifier; only then it is put into its place. A crash before the exchange starts over, one after it is
 // finished by the holder (finish), so there is never a second system.
@@ -21,8 +24,11 @@ func (m *Manager) initialise(ctx context.Context) error {
 	if refused, err := m.refuseVersion(ctx); err != nil || refused {
 		return err
 	}
+	if m.pauses(initJob) {
+		return nil
+	}
 	lease := m.lease
-	m.begin("initdb", instanceapi.StateBootstrapping, "creating the PostgreSQL system", func(ctx context.Context) error {
+	m.begin(initJob, instanceapi.StateBootstrapping, "creating the PostgreSQL system", func(ctx context.Context) error {
 		layout := m.options.Volumes
 		m.options.Step("initialise: begin")
 		if err := layout.Clear(); err != nil {

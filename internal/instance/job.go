@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -48,10 +47,13 @@ func (f failures) pause() time.Duration {
 	return min(jobPause<<min(max(f.count-briefFailures, 0), doublings), jobPauses)
 }
 
-// reason for a person to look, "" for none.
-func (f failures) reason() instanceapi.WaitReason {
-	if f.count < tellsFailed {
+// reason for a person to look at a job, "" for none.
+func (f failures) reason(job string) instanceapi.WaitReason {
+	switch {
+	case f.count < tellsFailed:
 		return ""
+	case job == initJob:
+		return instanceapi.WaitInitialise
 	}
 	return instanceapi.WaitFollow
 }
@@ -69,7 +71,10 @@ func (m *Manager) pauses(name string) bool {
 	if time.Since(f.at) >= f.pause() {
 		return false
 	}
-	m.step = waiting(cmp.Or(f.reason(), instanceapi.WaitLeader), f.String())
+	m.step = waiting(f.reason(name), f.String())
+	if m.step.WaitReason == "" && name != initJob {
+		m.step.WaitReason = instanceapi.WaitLeader
+	}
 	return true
 }
 
@@ -77,7 +82,7 @@ func (m *Manager) pauses(name string) bool {
 func (m *Manager) begin(name string, state instanceapi.State, message string, work func(ctx context.Context) error) {
 	j := &job{name: name, state: state, message: message, started: time.Now(), done: make(chan error, 1)}
 	if f := m.failed[name]; f.count > 0 {
-		j.message, j.reason = message+"; "+f.String(), f.reason()
+		j.message, j.reason = message+"; "+f.String(), f.reason(name)
 	}
 	m.awaitSaved() // the volumes are the job's from here on
 	m.job = j

@@ -23,6 +23,10 @@ func TestAJobThatKeepsFailingIsTriedLaterAndLaterAndAPersonIsTold(t *testing.T) 
 	if !m.pauses(cloneJob) || m.step.WaitReason != instanceapi.WaitFollow || !strings.Contains(m.step.Message, "the last 8 attempts failed, it is tried each 9.6s: no route") {
 		t.Errorf("eight failures: %+v", m.step)
 	}
+	m.failed[initJob] = failures{tellsFailed, "no space left on device", time.Now()}
+	if !m.pauses(initJob) || m.step.WaitReason != instanceapi.WaitInitialise {
+		t.Errorf("initdb failed eight times: %+v", m.step)
+	}
 	m.leaderChanged(led("shop-3", 4, 9))
 	if m.pauses(cloneJob) {
 		t.Error("another leader has to wait for what the former one failed by")

@@ -163,7 +163,7 @@ func (m *Manager) takeAnswer() {
 	}
 	select {
 	case answer := <-call.answer:
-		m.leaseCall = nil
+		m.leaseCall, m.turnedAway = nil, kubeapi.TurnedAway(answer.err)
 		if call.record == nil {
 			m.tookRead(call, answer)
 		} else {

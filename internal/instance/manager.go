@@ -72,6 +72,8 @@ type Manager struct {
 	highest   int64         // highest revision of the Lease that was seen, also where it is not on disk yet
 	leaseCall *leaseCall
 	refusal   refusal // of the Lease's last write that was refused
+	// turnedAway: the API's last answer was that it does not know this instance, or grants it nothing.
+	turnedAway bool
 	// revisionSince is when the present revision was written, for its writer, or first read.
 	revisionSince time.Time
 	apiFailed     time.Time // when the API server last did not answer

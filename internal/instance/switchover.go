@@ -148,7 +148,10 @@ func (m *Manager) mayEnd() bool {
 	refusal, refused := asRefusal(err)
 	m.handedOnce = err == nil
 	switch {
-	case err == nil, refused && refusal.Reason == api.ReasonBusy && time.Now().Before(m.waitsUntil):
+	case err == nil:
+		m.readLease() // whether the API takes this instance's word at all is known before the server has stopped
+		return false
+	case refused && refusal.Reason == api.ReasonBusy && time.Now().Before(m.waitsUntil):
 		return false
 	}
 	m.log.Info("stopping without a handover", "why", err.Error())
@@ -192,6 +195,10 @@ func (m *Manager) handsOver() string {
 	}
 	if beat, _ := m.peers.Beat(m.handing.to); beat.Broken {
 		m.giveHandoverUp(m.handing.to + " is gone")
+		return ""
+	}
+	if m.turnedAway { // others are not, and elect as soon as they know
+		m.giveHandoverUp("the Kubernetes API does not take this instance's word any more, as of a pod that was deleted by force")
 		return ""
 	}
 	// While a write to its volumes hangs it is not given up for time: who could take over would be ended with the server, before a stall is told from a busy disk.

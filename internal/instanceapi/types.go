@@ -81,6 +81,8 @@ type WaitReason string
 const (
 	// WaitDataMissing: the volume is empty although this instance must have data; it may neither initdb nor clone.
 	WaitDataMissing WaitReason = "DataMissing"
+	// WaitInitialise: initdb fails again and again; it is tried on.
+	WaitInitialise WaitReason = "CannotInitialise"
 	// WaitLeader: there is no leader to clone from or to follow.
 	WaitLeader WaitReason = "NoLeader"
 	// WaitVolumes: without a leader, not all volumes have reported yet.

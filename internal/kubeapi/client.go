@@ -104,6 +104,11 @@ func Refused(err error) bool {
 	return errors.As(err, &status) && status.Code >= 400 && status.Code < 500
 }
 
+// TurnedAway tells that the API does not know who asks, or grants it nothing: it says so of the token of a pod that was deleted by force, which may still run.
+func TurnedAway(err error) bool {
+	return hasCode(err, http.StatusUnauthorized) || hasCode(err, http.StatusForbidden)
+}
+
 func hasCode(err error, code int) bool {
 	var status *StatusError
 	return errors.As(err, &status) && status.Code == code

@@ -4,6 +4,9 @@ package instance
 
 import (
 	"crypto/x509"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -29,4 +32,21 @@ func TestTheMarkedInstanceCreatesTheSystemAndServes(t *testing.T) {
 	w.eventually("the leader is in both slices", func() bool {
 		return w.serving(naming.PrimaryService(clusterName)) == "shop-1" && w.serving(naming.ReplicaService(clusterName)) == "shop-1"
 	})
+}
+
+func TestASystemThatCannotBeCreatedIsToldToAPersonAndTriedOn(t *testing.T) {
+	w := newWorld(t, 1)
+	w.createLease(true)
+	volume := filepath.Join(w.directory, naming.Instance(clusterName, 1), "data")
+	w.check(os.MkdirAll(volume, 0o770))
+	w.check(shell("mount -t tmpfs -o size=8m tmpfs " + volume))
+	t.Cleanup(func() { w.check(shell("umount --lazy " + volume)) })
+	first := w.start(1)
+	first.configure()
+	status := first.waitsFor(instanceapi.WaitInitialise)
+	if !strings.Contains(status.Message, "No space left on device") || !strings.Contains(status.Message, "attempts failed, it is tried each") {
+		t.Errorf("the message does not say what happened: %q", status.Message)
+	}
+	w.check(shell("mount -o remount,size=512m " + volume))
+	first.becomes(instanceapi.StateRunning)
 }

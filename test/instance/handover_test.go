@@ -4,9 +4,12 @@ package instance
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +57,35 @@ func TestAnArchiverThatHangsKeepsNoHandoverWaiting(t *testing.T) {
 		}
 		w.eventually("commits wait for it again", func() bool { return w.record().Quorum.Required == 2 })
 	}
+}
+
+// The API server does not know the token of a pod that was deleted by force, while its processes go on until the kubelet has seen that.
+func TestALeaderWhoseWordTheAPIDoesNotTakeKeepsNobodyWaitingForItsHandover(t *testing.T) {
+	w := synchronous(t, 3)
+	former := w.named(w.record().Holder)
+	former.losesItsToken()
+	began := time.Now()
+	w.check(former.container.Process.Signal(syscall.SIGTERM))
+	w.succeeds(former)
+	t.Logf("writes are back after %d ms", time.Since(began).Milliseconds())
+	former.logs("the Kubernetes API does not take this instance's word any more")
+	if log, err := os.ReadFile(former.logFile()); err != nil || strings.Contains(string(log), "does not confirm") {
+		t.Errorf("it waited for a handover that could not end: %v", err)
+	}
+	for _, p := range w.pods {
+		if p != former {
+			p.reads(notes, "first second")
+		}
+	}
+}
+
+// losesItsToken has the API server refuse all that the pod asks of it.
+func (p *pod) losesItsToken() {
+	p.w.t.Helper()
+	account := filepath.Join(p.directory, "account")
+	p.w.check(shell(strings.NewReplacer("ACCOUNT", account, "WORLD", p.w.directory).Replace("cp -r WORLD/account ACCOUNT && echo unknown > ACCOUNT/token")))
+	p.w.check(shell(fmt.Sprintf("nsenter --target %d --mount mount --bind %s %s", p.container.Process.Pid, account,
+		filepath.Join(p.directory, "root/var/run/secrets/kubernetes.io/serviceaccount"))))
 }
 
 // archivesForEver has the archiver begin with a file, and not come back from it.

@@ -74,6 +74,8 @@ const (
 	ReasonLaterData = "LaterData"
 	// ReasonCannotFollow: a standby's leader refuses it, and cloning it again did not help.
 	ReasonCannotFollow = "CannotFollow"
+	// ReasonCannotInitialise: initdb fails again and again on the first instance; it is tried on.
+	ReasonCannotInitialise = "CannotInitialise"
 	// ReasonIrreparable: a member's copy can neither be used nor repaired, and too few others are there for it to be replaced.
 	ReasonIrreparable = "Irreparable"
 	// ReasonVolumesMissing: not all volumes that the cluster had have reported.

@@ -63,6 +63,7 @@ func diagnoseInstance(p patient) error {
 	status := p.instance.Status
 	reasons := map[instanceapi.WaitReason]string{
 		instanceapi.WaitDataMissing:   v1alpha1.ReasonDataMissing,
+		instanceapi.WaitInitialise:    v1alpha1.ReasonCannotInitialise,
 		instanceapi.WaitForeignSystem: v1alpha1.ReasonForeignSystem,
 		instanceapi.WaitVersion:       v1alpha1.ReasonImageVersion,
 		instanceapi.WaitLaterData:     v1alpha1.ReasonLaterData,

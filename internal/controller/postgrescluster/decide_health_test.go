@@ -59,6 +59,7 @@ func TestDiagnoseSaysWhatKeepsAnInstanceFromServing(t *testing.T) {
 		"the node is lost":             {servingPatient(func(p *patient) { silent(p); p.node = nodeThat(corev1.ConditionUnknown) }), v1alpha1.ReasonNodeLost, ""},
 		"the node was removed":         {servingPatient(func(p *patient) { silent(p); p.nodeGone = true }), v1alpha1.ReasonNodeLost, ""},
 		"the data is missing":          {servingPatient(waitsFor(instanceapi.WaitDataMissing)), v1alpha1.ReasonDataMissing, ""},
+		"initdb fails":                 {servingPatient(waitsFor(instanceapi.WaitInitialise)), v1alpha1.ReasonCannotInitialise, ""},
 		"the system is another":        {servingPatient(waitsFor(instanceapi.WaitForeignSystem)), v1alpha1.ReasonForeignSystem, ""},
 		"its copy is of no use":        {servingPatient(waitsFor(instanceapi.WaitIrreparable)), v1alpha1.ReasonIrreparable, ""},
 		"the programs are another's":   {servingPatient(waitsFor(instanceapi.WaitVersion)), v1alpha1.ReasonImageVersion, ""},
