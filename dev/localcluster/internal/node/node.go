@@ -81,9 +81,13 @@ var kernelSettings = map[string]string{
 	"kernel/keys/root_maxbytes": "25000000",
 }
 
-// write puts a file on the node's disk.
+// write puts a file on the node's disk. One that is as it should be is left alone: a program whose configuration is written again ends, as kube-proxy does, for
+// somebody to start it with the new one.
 func (n Node) write(path, content string) error {
 	file := n.disk(path)
+	if present, err := os.ReadFile(file); err == nil && string(present) == content {
+		return nil
+	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("writing %s of %s: %w", path, n.Name, err)
 	}
