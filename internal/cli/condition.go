@@ -10,8 +10,9 @@ import (
 
 // runbooks are the pages in docs/runbooks, each named for a condition's reason.
 func runbooks() []string {
-	return []string{"AccessFailed", "CannotFollow", "CannotInitialise", "CommitWaitsCancelled", "DataMissing", "Failover", "ForeignSystem", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
-		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "LeaseIgnored", "NameTaken", "NoPrimary", "NodeLost", "ParameterRejected", "SecretMissing",
+	return []string{"AccessFailed", "CannotFollow", "CannotInitialise", "CertificatesExpire", "CommitWaitsCancelled", "DataMissing", "DriftReported", "Failover", "ForeignSystem", "HandsOff", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
+		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "LeaseIgnored", "NameTaken", "NoPrimary", "NodeLost", "OperatorNewer", "Panicked", "ParameterRejected",
+		"RetriesExhausted", "SecretMissing", "SharedFailure",
 		"StorageClassUnusable", "TooFewStandbys", "Unschedulable", "VolumesMissing"}
 }
 

@@ -35,13 +35,19 @@ import (
 	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	postgresv1alpha1 "github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/controller/platform"
 	"github.com/timonier-io/timonier/internal/controller/postgrescluster"
 	"github.com/timonier-io/timonier/internal/controller/postgresoperation"
+	"github.com/timonier-io/timonier/internal/controller/wheel"
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/operator/settings"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
+	"github.com/timonier-io/timonier/internal/version"
 )
 
-// Options of the operator; cmd/timonier-operator fills them from flags.
+// Options of the operator; Start fills them from its settings.
 type Options struct {
 	// Namespace that the operator runs in: its own Lease is there.
 	Namespace string
@@ -59,8 +65,16 @@ type Options struct {
 	Workers int
 	// MetricsAddress and ProbeAddress to listen on.
 	MetricsAddress, ProbeAddress string
+	// Policy is when what keeps failing goes into quarantine, where the Platform says nothing else.
+	Policy func() quarantine.Policy
+	// Now is the clock; nil for the system's.
+	Now func() time.Time
 	// Logger of everything.
 	Logger *slog.Logger
+
+	// settings that are followed and shown, by reading them again; nil for none.
+	settings     *settings.Store
+	readSettings func(ctx context.Context) (map[string]string, error)
 }
 
 // Run runs the operator until the context ends.
@@ -76,7 +90,13 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		}
 	}
 	options.PostgresImages = postgresImages(options.ManagerImage, options.PostgresImages)
-	if err := addControllers(manager, options); err != nil {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Policy == nil {
+		options.Policy = quarantine.DefaultPolicy
+	}
+	if err := errors.Join(addControllers(manager, options), addSettings(manager, options)); err != nil {
 		return err
 	}
 	if err := manager.Start(ctx); err != nil {
@@ -100,21 +120,46 @@ func addControllers(manager ctrl.Manager, options Options) error {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	connections := &contact.Connections{}
+	// What an override of the Platform names is left alone by whatever is written.
+	guarded := reconcile.Guard{Client: manager.GetClient(), LeftAlone: wheel.Reader{Client: manager.GetClient()}.LeftAlone}
+	keeper := &reconcile.Keeper{Version: version.String()}
 	clusters := &postgrescluster.Reconciler{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(), Connections: connections,
-		Events: manager.GetEventRecorder("timonier"), Metrics: clusterMetrics,
+		Client: guarded, Live: manager.GetAPIReader(), Connections: connections,
+		Events: manager.GetEventRecorder("timonier"), Metrics: clusterMetrics, Keeper: keeper, Policy: options.Policy,
 		ManagerImage: options.ManagerImage, ManagerProgram: program, Images: options.PostgresImages,
-		PeerPolicy: peer, ClientPolicy: client, Workers: options.Workers, Now: time.Now,
+		PeerPolicy: peer, ClientPolicy: client, Workers: options.Workers, Now: options.Now,
 	}
 	if err := clusters.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of PostgresClusters: %w", err)
 	}
 	operations := &postgresoperation.Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Connections: connections,
-		Events: manager.GetEventRecorder("timonier"), Workers: options.Workers, Now: time.Now,
+		Events: manager.GetEventRecorder("timonier"), Workers: options.Workers, Now: options.Now,
 	}
 	if err := operations.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of PostgresOperations: %w", err)
+	}
+	return addPlatform(manager, keeper)
+}
+
+// addPlatform adds the controller that tells what prevents an upgrade, and what most resources of a kind fail by.
+func addPlatform(manager ctrl.Manager, keeper *reconcile.Keeper) error {
+	shared := func() map[string]quarantine.Common {
+		shared := map[string]quarantine.Common{}
+		if common, ok := keeper.Shared(); ok {
+			shared["PostgresCluster"] = common
+		}
+		return shared
+	}
+	platformMetrics, err := platform.NewMetrics(metrics.Registry, shared)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	platforms := &platform.Reconciler{
+		Client: manager.GetClient(), Events: manager.GetEventRecorder("timonier"), Version: version.String(), Shared: shared, Metrics: platformMetrics,
+	}
+	if err := platforms.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("controller of the Platform: %w", err)
 	}
 	return nil
 }
@@ -133,6 +178,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	// A cluster is created with some forty calls: the client's own brake of 20 a second would be felt, and the API
 	// server has fair queueing of its own.
 	config.QPS, config.Burst = 100, 200
+	// Less than the pod's grace period: what runs is cancelled and has ended, and the leadership is released, before the kubelet kills.
+	endsWithin := 20 * time.Second
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(),
@@ -141,7 +188,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		LeaderElectionID:              "timonier-operator",
 		LeaderElectionNamespace:       options.Namespace,
 		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
+		GracefulShutdownTimeout:       &endsWithin,
+		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress, ExtraHandlers: settingsPage(options)},
 		HealthProbeBindAddress:        options.ProbeAddress,
 	})
 	if err != nil {

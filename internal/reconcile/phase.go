@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -24,6 +25,8 @@ type Phase[S any] struct {
 	// requirements did not end in Done is skipped; all others run, so that one broken thing
 	// does not keep the rest from being looked after.
 	Requires []string
+	// Vital phases are never put into quarantine: what keeps data and connections safe is tried for as long as it takes.
+	Vital bool
 	// Run does the step. It never blocks for what can be waited for with a requeue.
 	Run func(ctx context.Context, scope S) error
 }
@@ -59,13 +62,14 @@ func Stalled(reason, format string, args ...any) error {
 
 // Outcome is how a phase ended; Err is nil for Done.
 type Outcome struct {
-	Phase   string
-	Err     error
-	Skipped bool
+	Phase string
+	Err   error
+	// Skipped: it did not run, since one that it requires did not end in Done, or since it is Suspended itself.
+	Skipped, Suspended bool
 }
 
-// Run runs the phases in their order and tells how each ended. A cancelled context ends it early.
-func Run[S any](ctx context.Context, scope S, phases []Phase[S]) []Outcome {
+// Run runs the phases in their order, but those suspended, and tells how each ended. A cancelled context ends it early, and a panic ends its phase alone.
+func Run[S any](ctx context.Context, scope S, phases []Phase[S], suspended ...string) []Outcome {
 	outcomes := make([]Outcome, 0, len(phases))
 	var notDone []string
 	for _, phase := range phases {
@@ -73,10 +77,12 @@ func Run[S any](ctx context.Context, scope S, phases []Phase[S]) []Outcome {
 		switch {
 		case ctx.Err() != nil:
 			outcome.Err = ctx.Err()
+		case slices.Contains(suspended, phase.Name):
+			outcome.Skipped, outcome.Suspended = true, true
 		case slices.ContainsFunc(phase.Requires, func(name string) bool { return slices.Contains(notDone, name) }):
 			outcome.Skipped = true
 		default:
-			outcome.Err = phase.Run(ctx, scope)
+			outcome.Err = caught(ctx, scope, phase.Run)
 		}
 		if outcome.Err != nil || outcome.Skipped {
 			notDone = append(notDone, phase.Name)
@@ -84,6 +90,27 @@ func Run[S any](ctx context.Context, scope S, phases []Phase[S]) []Outcome {
 		outcomes = append(outcomes, outcome)
 	}
 	return outcomes
+}
+
+// caught runs a phase, and turns a panic into its error.
+func caught[S any](ctx context.Context, scope S, run func(context.Context, S) error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	return run(ctx, scope)
+}
+
+// Names of the phases that may be put into quarantine.
+func Names[S any](phases []Phase[S]) []string {
+	var names []string
+	for _, phase := range phases {
+		if !phase.Vital {
+			names = append(names, phase.Name)
+		}
+	}
+	return names
 }
 
 // asWait and asStalled find the kind of an error, however deep it is wrapped.
@@ -97,8 +124,11 @@ func asStalled(err error) (*StalledError, bool) {
 	return stalled, errors.As(err, &stalled)
 }
 
-// Kind of the outcome in one word, for metrics: done, skipped, wait, stalled or failed.
+// Kind of the outcome in one word, for metrics: done, skipped, suspended, wait, stalled or failed.
 func (o Outcome) Kind() string {
+	if o.Suspended {
+		return "suspended"
+	}
 	if o.Skipped {
 		return "skipped"
 	}

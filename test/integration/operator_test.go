@@ -93,7 +93,7 @@ func operatorOnce(t *testing.T, typed client.Client) {
 		defer close(ended)
 		if err := operator.Run(ctx, config, operator.Options{
 			Namespace: "timonier-system", ManagerImage: "registry.example/timonier:test", ManagerProgram: program,
-			Workers: 2, MetricsAddress: "0", ProbeAddress: "0", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Now: now, Workers: 2, MetricsAddress: "0", ProbeAddress: "0", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		}); err != nil {
 			panic(err) // no test can go on without it
 		}

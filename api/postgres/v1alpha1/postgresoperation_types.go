@@ -36,7 +36,7 @@ type PostgresOperationList struct {
 }
 
 // OperationType is what is to be done.
-// +kubebuilder:validation:Enum=Switchover;Restart;Reinitialize;ForcePromotion
+// +kubebuilder:validation:Enum=Switchover;Restart;Reinitialize;ForcePromotion;RenewCertificates
 type OperationType string
 
 const (
@@ -48,6 +48,8 @@ const (
 	OperationReinitialize OperationType = "Reinitialize"
 	// OperationForcePromotion has an instance lead without the votes that prove that nothing is lost.
 	OperationForcePromotion OperationType = "ForcePromotion"
+	// OperationRenewCertificates issues the certificates that instances use anew, also where the cluster is left alone.
+	OperationRenewCertificates OperationType = "RenewCertificates"
 )
 
 // PostgresOperationSpec is what a person asks for, once.

@@ -8,7 +8,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/wheel"
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // A cluster that goes takes its children with it, by Kubernetes' garbage collector; volumes have no owner and stay. Only
@@ -51,15 +53,8 @@ func (r *Reconciler) finishDeletion(ctx context.Context, cluster *v1alpha1.Postg
 		return nil
 	}
 	if cluster.Spec.Storage.RetentionPolicy.WhenDeleted == v1alpha1.DeleteVolume {
-		s := newScope(cluster, r.Now())
-		claims, err := r.claimsLive(ctx, s)
-		if err != nil {
+		if err := r.deleteVolumes(ctx, newScope(cluster, r.Now())); err != nil {
 			return err
-		}
-		for name, claim := range s.ownClaims(claims) {
-			if err := client.IgnoreNotFound(r.Client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID})); err != nil {
-				return fmt.Errorf("deleting volume %s with the cluster: %w", name, err)
-			}
 		}
 	}
 	// What was reported has changed the cluster; it is read again.
@@ -68,4 +63,25 @@ func (r *Reconciler) finishDeletion(ctx context.Context, cluster *v1alpha1.Postg
 		return client.IgnoreNotFound(err)
 	}
 	return r.setFinalizer(ctx, live, false)
+}
+
+// deleteVolumes of the cluster, but those that an override leaves alone. Both are read from the API server: what is deleted cannot be brought back.
+func (r *Reconciler) deleteVolumes(ctx context.Context, s *scope) error {
+	claims, err := r.claimsLive(ctx, s)
+	if err != nil {
+		return err
+	}
+	platform, err := wheel.Reader{Client: r.Live}.Platform(ctx)
+	if err != nil {
+		return err
+	}
+	for name, claim := range s.ownClaims(claims) {
+		if management.LeftAlone(management.Resource{Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: name}, platform.Overrides) != "" {
+			continue
+		}
+		if err := client.IgnoreNotFound(r.Client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID})); err != nil {
+			return fmt.Errorf("deleting volume %s with the cluster: %w", name, err)
+		}
+	}
+	return nil
 }

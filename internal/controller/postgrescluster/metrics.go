@@ -21,11 +21,17 @@ type Metrics struct {
 	failovers *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	phases    *prometheus.CounterVec
+	// Of every kind alike.
+	managed   *prometheus.GaugeVec
+	since     *prometheus.GaugeVec
+	suspended *prometheus.GaugeVec
+	entries   *prometheus.CounterVec
+	expire    *prometheus.GaugeVec
 }
 
 // NewMetrics registers them.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
-	labels := []string{"namespace", "cluster"}
+	labels, resourceLabels := []string{"namespace", "cluster"}, []string{"kind", "namespace", "name"}
 	m := &Metrics{
 		condition: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_condition",
 			Help: "1 for the status and reason that a condition of a PostgresCluster has."}, append(labels, "type", "status", "reason")),
@@ -42,10 +48,21 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Help:    "Time from the first sign that the former primary is gone until the new one lets clients in.",
 			Buckets: []float64{0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 15, 30, 60, 300}}, append(labels, "cause")),
 		phases: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "timonier_reconcile_phases_total",
-			Help: "Phases of reconciles by how they ended: done, wait, stalled, failed, skipped."}, []string{"phase", "outcome"}),
+			Help: "Phases of reconciles by how they ended: done, wait, stalled, failed, skipped, suspended."}, []string{"phase", "outcome"}),
+		managed: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_management_state",
+			Help: "1 for the management state that is in force for a resource: Managed, Unmanaged or Removed."}, append(resourceLabels, "state")),
+		since: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_management_state_since_timestamp_seconds",
+			Help: "When the management state of a resource came into force, in seconds since 1970."}, resourceLabels),
+		suspended: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_quarantined",
+			Help: "1 for each phase of the work on a resource that is in quarantine, with the reason it failed for."}, append(resourceLabels, "phase", "reason")),
+		entries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "timonier_resource_quarantine_entries_total",
+			Help: "How often a phase of the work on a resource was put into quarantine, or back into it."}, append(resourceLabels, "phase")),
+		expire: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_certificates_expire_timestamp_seconds",
+			Help: "When the first of the certificates that a PostgresCluster's instances use expires, in seconds since 1970."}, labels),
 	}
 	var failures error
-	for _, collector := range []prometheus.Collector{m.condition, m.instances, m.term, m.quorum, m.failovers, m.durations, m.phases} {
+	for _, collector := range []prometheus.Collector{m.condition, m.instances, m.term, m.quorum, m.failovers, m.durations, m.phases,
+		m.managed, m.since, m.suspended, m.entries, m.expire} {
 		failures = errors.Join(failures, registry.Register(collector))
 	}
 	return m, failures
@@ -78,6 +95,28 @@ func (m *Metrics) status(cluster *v1alpha1.PostgresCluster, status v1alpha1.Post
 	}
 }
 
+// steering of a cluster, and what of it is in quarantine.
+func (m *Metrics) steering(cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) {
+	m.managed.WithLabelValues(kind, cluster.Namespace, cluster.Name, string(status.ManagementState)).Set(1)
+	if status.Management.Since != nil {
+		m.since.WithLabelValues(kind, cluster.Namespace, cluster.Name).Set(float64(status.Management.Since.Unix()))
+	}
+	for _, entry := range status.Quarantine {
+		m.suspended.WithLabelValues(kind, cluster.Namespace, cluster.Name, entry.Phase, entry.Reason).Set(1)
+	}
+	if status.Certificates.ExpiresAt != nil {
+		m.expire.WithLabelValues(cluster.Namespace, cluster.Name).Set(float64(status.Certificates.ExpiresAt.Unix()))
+	}
+}
+
+// kind of the resource, in the metrics that all kinds have.
+const kind = "PostgresCluster"
+
+// quarantined is counted where it is seen.
+func (m *Metrics) quarantined(cluster *v1alpha1.PostgresCluster, phase string) {
+	m.entries.WithLabelValues(kind, cluster.Namespace, cluster.Name, phase).Inc()
+}
+
 // failover is counted where it is seen.
 func (m *Metrics) failover(cluster *v1alpha1.PostgresCluster, cause string, took time.Duration) {
 	m.failovers.WithLabelValues(cluster.Namespace, cluster.Name, cause).Inc()
@@ -87,8 +126,11 @@ func (m *Metrics) failover(cluster *v1alpha1.PostgresCluster, cause string, took
 // clear what is written anew with each status.
 func (m *Metrics) clear(key types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
-	for _, gauge := range []*prometheus.GaugeVec{m.condition, m.instances, m.term, m.quorum} {
+	for _, gauge := range []*prometheus.GaugeVec{m.condition, m.instances, m.term, m.quorum, m.expire} {
 		gauge.DeletePartialMatch(labels)
+	}
+	for _, gauge := range []*prometheus.GaugeVec{m.managed, m.since, m.suspended} {
+		gauge.DeletePartialMatch(resourceOf(key))
 	}
 }
 
@@ -98,6 +140,11 @@ func (m *Metrics) forget(key types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
 	m.failovers.DeletePartialMatch(labels)
 	m.durations.DeletePartialMatch(labels)
+	m.entries.DeletePartialMatch(resourceOf(key))
+}
+
+func resourceOf(key types.NamespacedName) prometheus.Labels {
+	return prometheus.Labels{"kind": kind, "namespace": key.Namespace, "name": key.Name}
 }
 
 func hasCondition(conditions []metav1.Condition, kind string) bool {

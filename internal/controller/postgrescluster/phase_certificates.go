@@ -48,7 +48,11 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	if err := r.issueLeaves(s, peer, client, &published, &monitor); err != nil {
 		return err
 	}
-	return r.publishCertificates(ctx, s, published, monitor)
+	if err := r.publishCertificates(ctx, s, published, monitor); err != nil {
+		return err
+	}
+	s.renewed = s.renewal != nil
+	return nil
 }
 
 // authority is one of the two, and what Plan needs to know of it.
@@ -98,7 +102,11 @@ func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pk
 		{&monitor.Leaf, r.PeerPolicy, peer.Current, pki.MonitorRequest(r.PeerPolicy.LeafLifetime)},
 		{&published.Server, r.ClientPolicy, client.Current, pki.ServerRequest(s.cluster.Name, hosts, r.ClientPolicy.LeafLifetime)},
 	} {
-		renewal, err := pki.Renew(s.now, rand.Reader, leaf.policy, leaf.signer, *leaf.into, leaf.request)
+		present := *leaf.into
+		if s.renewal != nil {
+			present = pki.Leaf{} // a person asks for a new one, whatever the present one is worth
+		}
+		renewal, err := pki.Renew(s.now, rand.Reader, leaf.policy, leaf.signer, present, leaf.request)
 		if err != nil {
 			return fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
 		}

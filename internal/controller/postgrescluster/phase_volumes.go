@@ -9,6 +9,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -91,18 +92,22 @@ func (r *Reconciler) growVolume(ctx context.Context, s *scope, claim *corev1.Per
 // keepVolumes keeps labels and annotations of every volume that exists, whether or not its instance runs: among them
 // the identifier of the system whose data it holds, by which it is known after everything else is gone.
 func (r *Reconciler) keepVolumes(ctx context.Context, s *scope) error {
-	var failures error
+	return r.applyAll(ctx, s, existingVolumes(s)...)
+}
+
+// existingVolumes as they are wanted.
+func existingVolumes(s *scope) []runtime.ApplyConfiguration {
+	var claims []runtime.ApplyConfiguration
 	for _, name := range sortedKeys(s.observed.claims) {
 		existing := s.observed.claims[name]
 		for _, claim := range desired.VolumeClaims(s.desired, existing.Labels[naming.LabelInstance], s.systemOn(existing)) {
-			if *claim.Name != name {
-				continue
+			if *claim.Name == name {
+				claim.Spec = specOf(existing, claim.Spec)
+				claims = append(claims, claim)
 			}
-			claim.Spec = specOf(existing, claim.Spec)
-			failures = errors.Join(failures, r.applier().Apply(ctx, s.owner, claim))
 		}
 	}
-	return failures
+	return claims
 }
 
 // systemOn a volume: as it remembers itself, else the cluster's once an instance has said that it is there.

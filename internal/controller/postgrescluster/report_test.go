@@ -20,7 +20,7 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 		Databases:          []v1alpha1.ObjectStatus{{Name: "app", State: "Unlisted", Message: "told"}},
 	}}
 	nothingSeen := newScope(cluster, time.Unix(0, 0))
-	after := nothingSeen.status(cluster.Status, reconcile.Verdict{})
+	after := nothingSeen.status(cluster.Status, reconcile.Verdict{}, "v1")
 	for _, kept := range []struct{ was, is any }{
 		{cluster.Status.SystemIdentifier, after.SystemIdentifier}, {cluster.Status.Image, after.Image},
 		{cluster.Status.RejectedParameters, after.RejectedParameters},
@@ -36,7 +36,7 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 	if _, problem := (&Reconciler{}).decideConfiguration(t.Context(), seen); problem != nil {
 		t.Fatal(problem)
 	}
-	after = seen.status(cluster.Status, reconcile.Verdict{})
+	after = seen.status(cluster.Status, reconcile.Verdict{}, "v1")
 	want := []v1alpha1.ObjectStatus{{Name: "other", State: "Refused", Message: "no"}}
 	if after.RejectedParameters != nil || after.Roles != nil || !cmp.Equal(after.Databases, want) {
 		t.Errorf("what is true now does not take its place: %+v", after)

@@ -6,6 +6,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
+	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
@@ -24,6 +26,8 @@ type scope struct {
 	now     time.Time
 
 	observed observed
+	// steering says who steers the cluster.
+	steering steering
 	// members are the instances that are to exist, by decideMembers.
 	members membership
 	// image that pods are to run, "" where none is known.
@@ -42,6 +46,24 @@ type scope struct {
 	checked    *v1alpha1.ImageStatus
 	// withheld is why no pod is stopped for another one; nil where nothing speaks against it.
 	withheld error
+	// drift from what Timonier would have, as it was found when the cluster was handed back; drifted once that was looked for.
+	drift   []contract.Drift
+	drifted bool
+	// renewal is the operation by which certificates are issued anew now, nil for none; renewed once they are.
+	renewal *v1alpha1.PostgresOperation
+	renewed bool
+	// expires is when the first of the certificates that instances use does, renewDue when it would be renewed; zero where there are none.
+	expires, renewDue time.Time
+	// leftAlone are children that an override of the Platform names, as Service/shop-rw.
+	leftAlone []string
+	// made are instances whose pod was made in this round.
+	made map[string]bool
+	// removed: all is taken away that was to go.
+	removed bool
+	// referenced is a hash of the Secrets that the spec names, "" where nobody looked.
+	referenced string
+	// failures that are known of the cluster, with those of this round.
+	failures contract.FailureStatus
 	// next is when something is due that no event tells of; zero for never.
 	next time.Time
 	// notes for people, that become events.
@@ -64,6 +86,8 @@ type observed struct {
 	record election.Record
 	// operation that runs on the cluster, "" for none.
 	operation string
+	// platform is what the Platform says; empty where there is none.
+	platform platformv1alpha1.PlatformSpec
 	// catalogue of images, by major version.
 	catalogue map[string]string
 	// instances as they told of themselves just now.

@@ -76,6 +76,10 @@ func (r *Reconciler) advance(ctx context.Context, operation *v1alpha1.PostgresOp
 	if err := r.report(ctx, operation, cluster, next); err != nil {
 		return ctrl.Result{}, err
 	}
+	if next.reason == v1alpha1.ReasonClusterUnmanaged {
+		// Clusters are not watched here, and nobody is in a hurry.
+		return ctrl.Result{RequeueAfter: unmanagedAgain}, nil
+	}
 	switch next.verb {
 	case verbRefuse, verbSucceed, verbFail:
 		return ctrl.Result{}, nil // the event of its end brings us back to tidy up

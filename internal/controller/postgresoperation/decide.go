@@ -16,6 +16,8 @@ import (
 const (
 	// soon is when to look again at what instances do by themselves: nothing tells of it.
 	soon = time.Second
+	// unmanagedAgain is when to look again whether a cluster that is left alone is managed.
+	unmanagedAgain = 15 * time.Second
 	// admittedWithin is how long a cluster may be in the middle of something else that ends by itself, as where standbys connect anew.
 	admittedWithin = 5 * time.Second
 	// askedWithin is how long an instance may be too busy to take a request, or silent.
@@ -32,6 +34,7 @@ const (
 
 // facts are all that is decided from.
 type facts struct {
+	uid    string
 	spec   v1alpha1.PostgresOperationSpec
 	status v1alpha1.PostgresOperationStatus
 	now    time.Time
@@ -54,6 +57,10 @@ type clusterFacts struct {
 	durability v1alpha1.Durability
 	// term as it was last reported.
 	term int64
+	// unmanaged is by what the cluster is left alone, "" where it is managed.
+	unmanaged string
+	// renewedBy is the UID of the last operation by which its certificates were issued anew.
+	renewedBy string
 }
 
 // verb is what a step does.
@@ -97,8 +104,11 @@ func decide(f facts) step {
 	switch {
 	case f.cluster == nil || f.cluster.uid != f.status.ClusterUID:
 		return f.fail(v1alpha1.ReasonUnknownCluster, "the cluster %s was deleted meanwhile", f.spec.ClusterRef.Name)
-	case f.cluster.wanted == 0:
+	case f.cluster.wanted == 0 && f.spec.Type != v1alpha1.OperationRenewCertificates:
 		return f.fail(v1alpha1.ReasonHibernated, "the cluster %s was hibernated meanwhile", f.spec.ClusterRef.Name)
+	}
+	if f.cluster.unmanaged != "" && f.spec.Type != v1alpha1.OperationRenewCertificates {
+		return f.step(verbWait, v1alpha1.ReasonClusterUnmanaged, "%s is left alone, by %s: what was begun goes on when it is managed again", f.spec.ClusterRef.Name, f.cluster.unmanaged)
 	}
 	switch f.spec.Type {
 	case v1alpha1.OperationSwitchover:
@@ -109,6 +119,8 @@ func decide(f facts) step {
 		return decideReinitialize(f)
 	case v1alpha1.OperationForcePromotion:
 		return decidePromotion(f)
+	case v1alpha1.OperationRenewCertificates:
+		return decideRenewal(f)
 	}
 	return f.fail(v1alpha1.ReasonNotSupported, "this operator does not know the type %s", f.spec.Type)
 }
@@ -143,6 +155,8 @@ func (f facts) running() string {
 		return v1alpha1.ReasonReinitializing
 	case v1alpha1.OperationForcePromotion:
 		return v1alpha1.ReasonPromoting
+	case v1alpha1.OperationRenewCertificates:
+		return v1alpha1.ReasonRenewing
 	}
 	return v1alpha1.ReasonAccepted
 }

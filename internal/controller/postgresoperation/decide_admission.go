@@ -19,8 +19,12 @@ type guard struct {
 
 // guards by type, in the order in which they are asked. The first that refuses counts.
 func guards(operation v1alpha1.OperationType) []guard {
+	if operation == v1alpha1.OperationRenewCertificates {
+		return []guard{{"cluster_exists", clusterExists}, {"one_operation_at_a_time", oneOperationAtATime}}
+	}
 	all := []guard{
 		{"cluster_exists", clusterExists},
+		{"cluster_managed", clusterManaged},
 		{"cluster_runs", clusterRuns},
 		{"one_operation_at_a_time", oneOperationAtATime},
 		{"instance_exists", instanceExists},
@@ -46,6 +50,8 @@ func admit(f facts) step {
 		switch {
 		case reason == "":
 			continue
+		case reason == v1alpha1.ReasonClusterUnmanaged:
+			return f.step(verbPostpone, reason, "%s", message)
 		case mayPass(reason) && !f.late(f.postponedAt(), admittedWithin):
 			return f.step(verbPostpone, reason, "it would be refused now, and is tried for %s: %s", admittedWithin, message)
 		}
@@ -78,7 +84,7 @@ func (f facts) postponedAt() *metav1.Time {
 // plan notes what the operation will recognise its own effect by.
 func (f *facts) plan() {
 	switch f.spec.Type {
-	case v1alpha1.OperationSwitchover:
+	case v1alpha1.OperationSwitchover, v1alpha1.OperationRenewCertificates:
 	case v1alpha1.OperationRestart:
 		names := []string{f.target()}
 		if f.target() == "" {
@@ -110,6 +116,14 @@ func (f facts) standbysFirst() []string {
 func clusterExists(f facts) (reason, message string) {
 	if f.cluster == nil {
 		return v1alpha1.ReasonUnknownCluster, fmt.Sprintf("there is no PostgresCluster %s in this namespace; correct clusterRef", f.spec.ClusterRef.Name)
+	}
+	return "", ""
+}
+
+// clusterManaged has an operation wait for as long as the cluster is left alone.
+func clusterManaged(f facts) (reason, message string) {
+	if f.cluster.unmanaged != "" {
+		return v1alpha1.ReasonClusterUnmanaged, fmt.Sprintf("%s is left alone, by %s: the operation waits until it is managed again; delete it if it is not wanted then", f.spec.ClusterRef.Name, f.cluster.unmanaged)
 	}
 	return "", ""
 }

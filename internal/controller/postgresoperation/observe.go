@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
@@ -26,7 +27,7 @@ import (
 
 // observe all that a step is decided from. What a refusal may hang on is read from the API server.
 func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOperation) (facts, *v1alpha1.PostgresCluster, error) {
-	f := facts{spec: operation.Spec, status: operation.Status, now: r.Now()}
+	f := facts{uid: string(operation.UID), spec: operation.Spec, status: operation.Status, now: r.Now()}
 	key := client.ObjectKey{Namespace: operation.Namespace, Name: operation.Spec.ClusterRef.Name}
 	cluster := &v1alpha1.PostgresCluster{}
 	err := r.Live.Get(ctx, key, cluster)
@@ -44,9 +45,9 @@ func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOp
 		return f, nil, err
 	}
 	dial, err := r.dial(ctx, cluster)
-	f.instances = contact.Ask(ctx, pods, dial, err)
+	f.instances = contact.Ask(ctx, pods, f.record.Holder, dial, err)
 	f.cluster = clusterOf(cluster, pods)
-	f.rival, err = r.rival(ctx, operation)
+	f.rival, err = r.rival(ctx, operation, f.cluster.unmanaged != "")
 	return f, cluster, err
 }
 
@@ -57,6 +58,10 @@ func clusterOf(cluster *v1alpha1.PostgresCluster, pods map[string]*corev1.Pod) *
 	}
 	if status := cluster.Status.Availability; status != nil {
 		found.durability, found.term = status.Effective.Durability, status.Term
+	}
+	found.renewedBy = cluster.Status.Certificates.RenewedBy
+	if cluster.Status.ManagementState == contract.Unmanaged {
+		found.unmanaged = cluster.Status.Management.By
 	}
 	names := map[string]bool{}
 	for name := range pods {
@@ -118,7 +123,7 @@ func (r *Reconciler) dial(ctx context.Context, cluster *v1alpha1.PostgresCluster
 }
 
 // rival is another operation on the same cluster that has not ended, and that runs or was asked for before this one.
-func (r *Reconciler) rival(ctx context.Context, operation *v1alpha1.PostgresOperation) (string, error) {
+func (r *Reconciler) rival(ctx context.Context, operation *v1alpha1.PostgresOperation, unmanaged bool) (string, error) {
 	var all v1alpha1.PostgresOperationList
 	if err := r.Live.List(ctx, &all, client.InNamespace(operation.Namespace)); err != nil {
 		return "", fmt.Errorf("operations: %w", err)
@@ -128,7 +133,8 @@ func (r *Reconciler) rival(ctx context.Context, operation *v1alpha1.PostgresOper
 		if other.UID == operation.UID || other.Spec.ClusterRef.Name != operation.Spec.ClusterRef.Name || other.Status.FinishedAt != nil || !other.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if other.Status.StartedAt != nil || before(other, operation) {
+		waits := unmanaged && other.Spec.Type != v1alpha1.OperationRenewCertificates // until the cluster is managed again, which keeps nobody else waiting
+		if other.Status.StartedAt != nil || before(other, operation) && !waits {
 			return other.Name, nil
 		}
 	}

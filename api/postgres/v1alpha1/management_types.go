@@ -1,0 +1,46 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
+)
+
+// ManagementStatus is who steers the cluster, and since when.
+type ManagementStatus struct {
+	// By is where the state was said, as spec.managementState; empty for nowhere, as of the default.
+	// +optional
+	// +kubebuilder:validation:MaxLength=700
+	By string `json:"by,omitempty"`
+	// Since when the state is in force.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+	// HonouredGeneration is the generation of the spec that was last brought into force.
+	// +optional
+	HonouredGeneration int64 `json:"honouredGeneration,omitempty"`
+	// LeftAlone are single children that an override of the Platform names, as Service/shop-rw. The rest of the cluster is managed.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=320
+	LeftAlone []string `json:"leftAlone,omitempty"`
+	// Drift from what Timonier would have, as it was found when the cluster was handed back; at most 100 fields.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Drift []contract.Drift `json:"drift,omitempty"`
+	// DriftedFields is how many fields differed.
+	// +optional
+	DriftedFields int32 `json:"driftedFields,omitempty"`
+}
+
+// CertificatesStatus tells how long the cluster's certificates last.
+type CertificatesStatus struct {
+	// ExpiresAt is when the first of those that instances use expires.
+	// +optional
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+	// RenewedBy is the UID of the last operation of type RenewCertificates that was carried out.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	RenewedBy string `json:"renewedBy,omitempty"`
+}

@@ -1,0 +1,36 @@
+package postgrescluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// removeRoleLabels takes the roles off pods of a cluster that is left alone: nobody would keep them true.
+func (r *Reconciler) removeRoleLabels(ctx context.Context, s *scope) error {
+	var failures error
+	for _, name := range sortedKeys(s.observed.pods) {
+		pod := s.observed.pods[name]
+		if pod.Labels[naming.LabelRole] == "" {
+			continue
+		}
+		patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"labels":{%q:null}}}`, pod.UID, naming.LabelRole)
+		if err := r.Client.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+			failures = errors.Join(failures, fmt.Errorf("role label of pod %s: %w", name, err))
+		}
+	}
+	return failures
+}
+
+// renewCertificates of a cluster that is left alone, once for each operation that asks for it.
+func (r *Reconciler) renewCertificates(ctx context.Context, s *scope) error {
+	if s.renewal == nil {
+		return nil
+	}
+	return r.ensureCertificates(ctx, s)
+}

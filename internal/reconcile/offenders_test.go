@@ -1,0 +1,50 @@
+package reconcile
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
+)
+
+func TestThoseThatFailRepeatedlyTakeAQuarterOfTheWorkersAtMost(t *testing.T) {
+	for workers, room := range map[int]int{1: 1, 2: 1, 8: 2, 16: 4} {
+		offenders := NewOffenders(workers)
+		var leave func()
+		for n := range room {
+			var ok bool
+			if leave, ok = offenders.Enter(); !ok {
+				t.Fatalf("%d workers: no room for offender %d", workers, n+1)
+			}
+		}
+		if _, ok := offenders.Enter(); ok {
+			t.Errorf("%d workers: room for more than %d offenders", workers, room)
+		}
+		leave()
+		if _, ok := offenders.Enter(); !ok {
+			t.Errorf("%d workers: one has left, and there is no room", workers)
+		}
+	}
+}
+
+func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) {
+	keeper := &Keeper{}
+	end := func(err error) {
+		round := keeper.Begin(Subject{UID: "u"}, []string{"network"}, quarantine.DefaultPolicy(), time.Unix(1000, 0))
+		keeper.End(round, []Outcome{{Phase: "network", Err: err}})
+	}
+	for n := range 3 {
+		if keeper.Offends("u") {
+			t.Fatalf("it offends after %d failures", n)
+		}
+		end(errors.New("nobody may have it"))
+	}
+	if !keeper.Offends("u") {
+		t.Error("it does not offend after three failures")
+	}
+	end(nil)
+	if keeper.Offends("u") {
+		t.Error("it succeeded, and offends")
+	}
+}
