@@ -2,8 +2,10 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -28,6 +30,9 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 const (
 	ReasonPanic = "Panic"
 	ReasonError = "Error"
+
+	reasonConnection = "Connection"
+	reasonFile       = "File"
 )
 
 // CauseOf an error, and its reason in one word: the worst of those that it joins, for what passes must not hide what does not.
@@ -65,18 +70,36 @@ func causeItself(err error) (cause quarantine.Cause, reason string, known bool) 
 		return quarantine.Panic, ReasonPanic, true
 	case apierrors.APIStatus:
 		return causeOfStatus(e.Status())
+	case *fs.PathError, *os.LinkError: // a file: what it wraps is an errno, and each of these says that it is a net.Error
+		return quarantine.Unknown, reasonFile, true
+	case syscall.Errno:
+		if passes(e) {
+			return quarantine.Passing, reasonConnection, true
+		}
+		return quarantine.Unknown, ReasonError, true
 	case net.Error: // a refused, reset or lost connection, a name that is not found, a timeout
-		return quarantine.Passing, "Connection", true
+		if file := new(fs.PathError); errors.As(err, &file) {
+			return quarantine.Unknown, reasonFile, true // a request whose content could not be read
+		}
+		return quarantine.Passing, reasonConnection, true
 	}
+	if passes(err) {
+		return quarantine.Passing, reasonConnection, true
+	}
+	return 0, "", false
+}
+
+// passes tells whether an error itself, and not what it wraps, is one of a connection or of an end that was asked for.
+func passes(err error) bool {
 	for _, passing := range []error{
 		context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 	} {
 		if err == passing { //nolint:errorlint // itself
-			return quarantine.Passing, "Connection", true
+			return true
 		}
 	}
-	return 0, "", false
+	return false
 }
 
 // causeOfStatus is what an answer of the API server that is not a success stands for.

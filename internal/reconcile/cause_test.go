@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -33,6 +34,13 @@ func TestEachErrorHasItsCauseHoweverDeepItIsWrapped(t *testing.T) {
 		"a timeout of ours":           {context.DeadlineExceeded, quarantine.Passing, "Connection"},
 		"a refused connection":        {refused, quarantine.Passing, "Connection"},
 		"a lost connection":           {os.NewSyscallError("read", syscall.ECONNRESET), quarantine.Passing, "Connection"},
+		"a broken pipe":               {fmt.Errorf("asking: %w", syscall.EPIPE), quarantine.Passing, "Connection"},
+		"a file that is missing":      {&fs.PathError{Op: "open", Path: "/manager", Err: syscall.ENOENT}, quarantine.Unknown, "File"},
+		"a file on a lost server":     {&fs.PathError{Op: "read", Path: "/manager", Err: syscall.ETIMEDOUT}, quarantine.Unknown, "File"},
+		"a file that is sent":         {&url.Error{Op: "Put", URL: "https://10.0.0.1", Err: &fs.PathError{Op: "read", Path: "/manager", Err: syscall.EIO}}, quarantine.Unknown, "File"},
+		"a link that is not made":     {&os.LinkError{Op: "rename", Old: "a", New: "b", Err: syscall.EXDEV}, quarantine.Unknown, "File"},
+		"a full disk":                 {syscall.ENOSPC, quarantine.Unknown, ReasonError},
+		"what is left alone":          {&LeftAloneError{Kind: "Secret", Name: "shop-ca", By: "an override"}, quarantine.Stalls, ReasonHandsOff},
 		"what is waited for":          {Wait(0, "Starting", "soon"), quarantine.Waits, "Starting"},
 		"what a person must act on":   {Stalled("NameTaken", "taken"), quarantine.Stalls, "NameTaken"},
 		"a quota":                     {apierrors.NewForbidden(services, "shop", errors.New("exceeded quota")), quarantine.Unknown, "Forbidden"},

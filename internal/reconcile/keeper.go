@@ -35,6 +35,8 @@ type Subject struct {
 	References string
 	// Token of the release that a person asks for, "" for none.
 	Token string
+	// HandsOff: it is left alone, so that nothing in quarantine is tried again, and nothing is forgotten.
+	HandsOff bool
 	// Status is what was written of its failures.
 	Status contract.FailureStatus
 }
@@ -49,11 +51,11 @@ type Round struct {
 	opened contract.FailureStatus
 }
 
-// Begin a round, by the policy in force. phases are those that may be put into quarantine, see Names.
-func (k *Keeper) Begin(subject Subject, phases []string, policy quarantine.Policy, now time.Time) Round {
+// Begin a round of these phases, by the policy in force. Of other phases nothing is remembered.
+func (k *Keeper) Begin(subject Subject, phases Names, policy quarantine.Policy, now time.Time) Round {
 	facts := quarantine.Facts{
 		Now: now, Generation: subject.Generation, OperatorVersion: k.Version, References: subject.References,
-		Token: subject.Token, Phases: phases, Policy: policy,
+		Token: subject.Token, Phases: phases.Ordinary, Vital: phases.Vital, Policy: policy, HandsOff: subject.HandsOff,
 	}
 	opened, released := quarantine.Open(k.ledger.Of(subject.UID, subject.Status), facts)
 	return Round{Released: released, uid: subject.UID, facts: facts, opened: opened}
@@ -61,6 +63,28 @@ func (k *Keeper) Begin(subject Subject, phases []string, policy quarantine.Polic
 
 // Suspended are the phases that are not to run in this round.
 func (r Round) Suspended() []string { return quarantine.Suspended(r.opened) }
+
+// NextAttempt is when something is to be tried again that is suspended after this round, by what End returned; zero for never, as long as the object is left alone.
+func (r Round) NextAttempt(status contract.FailureStatus) time.Time {
+	if r.facts.HandsOff {
+		return time.Time{}
+	}
+	return quarantine.NextAttempt(status)
+}
+
+// Recall what another operator wrote down of an object. Before the first round of a kind this is to be done for all its objects: what most of them fail by
+// is known then, and none is put into quarantine for having been looked at first.
+func (k *Keeper) Recall(uid types.UID, status contract.FailureStatus) {
+	var reasons []string
+	for _, failure := range status.Failures {
+		reasons = append(reasons, failure.Reason)
+	}
+	for _, entry := range status.Quarantine {
+		reasons = append(reasons, entry.Reason)
+	}
+	slices.Sort(reasons)
+	k.census.Recall(string(uid), slices.Compact(reasons))
+}
 
 // End a round with how its phases ended. What it returns is to be in the object's status.
 func (k *Keeper) End(round Round, outcomes []Outcome) (contract.FailureStatus, quarantine.Changes) {

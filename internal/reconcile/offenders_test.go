@@ -31,7 +31,7 @@ func TestThoseThatFailRepeatedlyTakeAQuarterOfTheWorkersAtMost(t *testing.T) {
 func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) {
 	keeper := &Keeper{}
 	end := func(err error) {
-		round := keeper.Begin(Subject{UID: "u"}, []string{"network"}, quarantine.DefaultPolicy(), time.Unix(1000, 0))
+		round := keeper.Begin(Subject{UID: "u"}, Names{Ordinary: []string{"network"}}, quarantine.DefaultPolicy(), time.Unix(1000, 0))
 		keeper.End(round, []Outcome{{Phase: "network", Err: err}})
 	}
 	for n := range 3 {
@@ -46,5 +46,19 @@ func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) 
 	end(nil)
 	if keeper.Offends("u") {
 		t.Error("it succeeded, and offends")
+	}
+}
+
+func TestNobodyWaitsLongerThanAMinuteForTheNextAttempt(t *testing.T) {
+	queue := Backoff[string]()
+	last := time.Duration(0)
+	for range 40 {
+		last = queue.When("shop")
+	}
+	if last != time.Minute {
+		t.Errorf("after forty failures it is tried in %s", last)
+	}
+	if first := queue.When("sales"); first > time.Second {
+		t.Errorf("another one waits for it: %s", first)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Phase is one step of a reconciler over the scope S.
@@ -82,7 +84,7 @@ func Run[S any](ctx context.Context, scope S, phases []Phase[S], suspended ...st
 		case slices.ContainsFunc(phase.Requires, func(name string) bool { return slices.Contains(notDone, name) }):
 			outcome.Skipped = true
 		default:
-			outcome.Err = caught(ctx, scope, phase.Run)
+			outcome.Err = caught(ctx, scope, phase)
 		}
 		if outcome.Err != nil || outcome.Skipped {
 			notDone = append(notDone, phase.Name)
@@ -93,24 +95,37 @@ func Run[S any](ctx context.Context, scope S, phases []Phase[S], suspended ...st
 }
 
 // caught runs a phase, and turns a panic into its error.
-func caught[S any](ctx context.Context, scope S, run func(context.Context, S) error) (err error) {
+func caught[S any](ctx context.Context, scope S, phase Phase[S]) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = &PanicError{Value: value, Stack: debug.Stack()}
+			stack := debug.Stack()
+			err = &PanicError{Value: value, Stack: stack}
+			// Where it was is for those who mend it, and too long for a status.
+			log.FromContext(ctx).Error(err, "a phase ended in a bug; the others go on", "phase", phase.Name, "stack", string(stack))
 		}
 	}()
-	return run(ctx, scope)
+	return phase.Run(ctx, scope)
 }
 
-// Names of the phases that may be put into quarantine.
-func Names[S any](phases []Phase[S]) []string {
-	var names []string
+// Names of phases: Ordinary ones may be put into quarantine, of Vital ones failures are counted and no more.
+type Names struct{ Ordinary, Vital []string }
+
+// NamesOf phases.
+func NamesOf[S any](phases []Phase[S]) Names {
+	var names Names
 	for _, phase := range phases {
-		if !phase.Vital {
-			names = append(names, phase.Name)
+		if phase.Vital {
+			names.Vital = append(names.Vital, phase.Name)
+		} else {
+			names.Ordinary = append(names.Ordinary, phase.Name)
 		}
 	}
 	return names
+}
+
+// And others.
+func (n Names) And(others Names) Names {
+	return Names{slices.Concat(n.Ordinary, others.Ordinary), slices.Concat(n.Vital, others.Vital)}
 }
 
 // asWait and asStalled find the kind of an error, however deep it is wrapped.

@@ -67,7 +67,8 @@ func TestAPanicEndsItsPhaseAlone(t *testing.T) {
 }
 
 func TestVitalPhasesAreNotAmongThoseThatMayBePutIntoQuarantine(t *testing.T) {
-	if names := Names([]Phase[int]{{Name: "certificates", Vital: true}, {Name: "network"}}); !slices.Equal(names, []string{"network"}) {
+	names := NamesOf([]Phase[int]{{Name: "certificates", Vital: true}, {Name: "network"}})
+	if !slices.Equal(names.Ordinary, []string{"network"}) || !slices.Equal(names.Vital, []string{"certificates"}) {
 		t.Errorf("names: %v", names)
 	}
 }
@@ -140,7 +141,7 @@ func TestTheKeeperSuspendsWhatFailedTooOftenAndSaysHowToReleaseIt(t *testing.T) 
 	keeper, now := &Keeper{Version: "v1"}, time.Unix(1000, 0)
 	subject := Subject{UID: "u", Generation: 1}
 	fails := func() []string {
-		round := keeper.Begin(subject, []string{"network"}, quarantine.DefaultPolicy(), now)
+		round := keeper.Begin(subject, Names{Ordinary: []string{"network"}}, quarantine.DefaultPolicy(), now)
 		var outcomes []Outcome
 		if !slices.Contains(round.Suspended(), "network") {
 			outcomes = []Outcome{{Phase: "network", Err: errors.New("nobody may have it")}}

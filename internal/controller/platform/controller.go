@@ -13,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -21,6 +22,7 @@ import (
 	"github.com/timonier-io/timonier/api/platform/v1alpha1"
 	applyconfiguration "github.com/timonier-io/timonier/api/platform/v1alpha1/applyconfiguration/platform/v1alpha1"
 	postgresv1alpha1 "github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/reconcile"
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
@@ -116,6 +118,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&postgresv1alpha1.PostgresCluster{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []ctrlreconcile.Request {
 			return []ctrlreconcile.Request{{NamespacedName: client.ObjectKey{Name: v1alpha1.SingletonName}}}
 		}), builder.WithPredicates(newsOfSteering())).
+		WithOptions(controller.Options{RateLimiter: reconcile.Backoff[ctrl.Request]()}).
 		Complete(r)
 }
 

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
@@ -66,6 +67,7 @@ type Reconciler struct {
 	granted   granted
 	offenders *reconcile.Offenders
 	written   written
+	recalled  recalled
 	// known has the UID of each cluster, by its name.
 	known sync.Map
 }
@@ -79,6 +81,9 @@ type Reconciler struct {
 
 // Reconcile brings one cluster closer to what was asked, and reports.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	if err := r.recall(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
 	uid, _ := r.known.Load(request.NamespacedName)
 	known, _ := uid.(types.UID)
 	if !r.Keeper.Offends(known) {
@@ -123,16 +128,14 @@ func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if !cluster.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, r.finishDeletion(ctx, cluster)
 	}
-	scope, err := r.observe(ctx, cluster)
-	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
+	opening := &opening{cluster: cluster}
+	outcomes := reconcile.Run(ctx, opening, r.openingPhases())
+	scope := opening.scope
+	if !opening.complete {
+		return r.reportBlind(ctx, cluster, outcomes)
 	}
-	if err := r.resume(ctx, scope); err != nil {
-		return ctrl.Result{}, err
-	}
-	phases := r.phasesOf(scope)
-	round := r.Keeper.Begin(r.subject(scope), reconcile.Names(phases), wheel.Policy(scope.observed.platform, r.Policy()), scope.now)
-	return r.report(ctx, scope, round, reconcile.Run(ctx, scope, phases, round.Suspended()...))
+	round := r.Keeper.Begin(r.subject(scope), r.names(scope.steering.state), wheel.Policy(scope.observed.platform, r.Policy()), scope.now)
+	return r.report(ctx, scope, round, append(outcomes, reconcile.Run(ctx, scope, r.phasesOf(scope), round.Suspended()...)...))
 }
 
 // releaseToken as the status can hold it.
@@ -156,7 +159,7 @@ func (r *Reconciler) know(key types.NamespacedName, uid types.UID) {
 func (r *Reconciler) subject(s *scope) reconcile.Subject {
 	return reconcile.Subject{
 		UID: s.cluster.UID, Generation: s.cluster.Generation, References: s.referenced, Token: releaseToken(s.cluster.Annotations[naming.AnnotationRelease]),
-		Status: failuresOf(s.cluster.Status),
+		Status: failuresOf(s.cluster.Status), HandsOff: s.steering.state == contract.Unmanaged,
 	}
 }
 
@@ -181,7 +184,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(clusterOfLabel)).
 		Watches(&platformv1alpha1.Platform{}, handler.EnqueueRequestsFromMapFunc(r.allClusters)).
 		Watches(&v1alpha1.PostgresOperation{}, handler.EnqueueRequestsFromMapFunc(clusterOfRenewal)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: reconcile.Backoff[ctrl.Request]()}).
 		Complete(r)
 }
 
@@ -244,6 +247,13 @@ func (r *Reconciler) allClusters(ctx context.Context, _ client.Object) []ctrlrec
 // applier writes children.
 func (r *Reconciler) applier() reconcile.Applier {
 	return reconcile.Applier{Client: r.Client, Live: r.Live, FieldOwner: fieldOwner}
+}
+
+// strictApplier writes children of which the caller must know that they were left alone.
+func (r *Reconciler) strictApplier() reconcile.Applier {
+	applier := r.applier()
+	applier.Strict = true
+	return applier
 }
 
 func newScope(cluster *v1alpha1.PostgresCluster, now time.Time) *scope {

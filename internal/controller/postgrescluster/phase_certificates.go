@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,12 +14,16 @@ import (
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;patch;delete
 
 // ensureCertificates makes, renews and rotates both authorities and what they sign. An authority is stored before
-// anything it signed is published, under the resourceVersion that it was read with.
+// anything it signed is published, under the resourceVersion that it was read with. Where a Secret is left alone,
+// what is in it goes on being used; nothing takes the place of what is missing there, since clients would trust
+// another authority each time.
 func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	if err := r.lookUpSecrets(ctx, s, naming.PeerCA(s.cluster.Name), naming.ClientCA(s.cluster.Name),
 		naming.Certificates(s.cluster.Name), naming.MonitorCertificate(s.cluster.Name)); err != nil {
@@ -27,7 +32,7 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	published := parseOrEmpty(s, naming.Certificates(s.cluster.Name), pki.ParseMounted)
 	monitor := parseOrEmpty(s, naming.MonitorCertificate(s.cluster.Name), pki.ParseMonitor)
 
-	peer, err := r.planAuthority(ctx, s, authority{pki.KindPeer, naming.PeerCA(s.cluster.Name), r.PeerPolicy, pki.Observed{
+	peer, peerHeld, err := r.planAuthority(ctx, s, authority{pki.KindPeer, naming.PeerCA(s.cluster.Name), r.PeerPolicy, pki.Observed{
 		Bundle:     intersection(published.PeerBundle, monitor.Bundle),
 		Leaves:     certificatesOf(published.Peer, published.Replication, monitor.Leaf),
 		Incomplete: !published.Peer.Exists() || !published.Replication.Exists() || !monitor.Leaf.Exists(),
@@ -36,7 +41,7 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	client, err := r.planAuthority(ctx, s, authority{pki.KindClient, naming.ClientCA(s.cluster.Name), r.ClientPolicy, pki.Observed{
+	client, clientHeld, err := r.planAuthority(ctx, s, authority{pki.KindClient, naming.ClientCA(s.cluster.Name), r.ClientPolicy, pki.Observed{
 		Bundle:     s.clientBundle(published.ClientBundle),
 		Leaves:     certificatesOf(published.Server),
 		Incomplete: !published.Server.Exists(),
@@ -45,14 +50,29 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if err := r.issueLeaves(s, peer, client, &published, &monitor); err != nil {
+	notes, err := r.issueLeaves(s, peer, client, &published, &monitor)
+	if err != nil {
 		return err
 	}
-	if err := r.publishCertificates(ctx, s, published, monitor); err != nil {
+	if err := errors.Join(r.publishCertificates(ctx, s, published, monitor), peerHeld, clientHeld); err != nil {
 		return err
+	}
+	for _, text := range notes {
+		s.note(text, v1alpha1.ReasonCertificates)
 	}
 	s.renewed = s.renewal != nil
 	return nil
+}
+
+// secretLeftAlone tells by what a Secret is left alone, "" for not.
+func (s *scope) secretLeftAlone(name string) string {
+	return management.LeftAlone(management.Resource{Kind: "Secret", Namespace: s.cluster.Namespace, Name: name}, s.observed.platform.Overrides)
+}
+
+// secretHeld says that a Secret which is left alone lacks what instances or clients need.
+func secretHeld(name, by, lacks string) error {
+	return reconcile.Stalled(v1alpha1.ReasonHandsOff,
+		"Secret %s is left alone, by %s, and %s: nothing is made in its place. Restore it from a copy, or remove the override to have it made", name, by, lacks)
 }
 
 // authority is one of the two, and what Plan needs to know of it.
@@ -63,33 +83,46 @@ type authority struct {
 	seen   pki.Observed
 }
 
-func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (pki.State, error) {
+// planAuthority and store it. Where its Secret is left alone it stays as it is: held says so once it should be another one.
+func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (state pki.State, held, err error) {
 	// What is damaged is left out of the state, and Plan repairs it.
 	state, damaged := authorityState(s, a.secret)
-	if damaged != nil {
+	leftAlone := s.secretLeftAlone(a.secret)
+	if leftAlone != "" && !state.Current.Exists() {
+		return state, nil, secretHeld(a.secret, leftAlone, "holds no authority")
+	}
+	if damaged != nil && leftAlone == "" {
 		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", a.secret, damaged), v1alpha1.ReasonCertificates)
 	}
 	id := pki.Identity{Kind: a.kind, Namespace: s.cluster.Namespace, Cluster: s.cluster.Name}
 	decision, err := pki.Plan(s.now, rand.Reader, a.policy, id, state, a.seen)
 	if err != nil {
-		return pki.State{}, fmt.Errorf("planning the %s authority: %w", a.kind, err)
+		return pki.State{}, nil, fmt.Errorf("planning the %s authority: %w", a.kind, err)
+	}
+	if leftAlone != "" {
+		if decision.Changed {
+			held = secretHeld(a.secret, leftAlone, "is to be renewed")
+		}
+		return state, held, nil
+	}
+	s.due(decision.NextCheck)
+	if decision.Changed {
+		data, err := pki.AuthorityData(decision.State)
+		if err != nil {
+			return pki.State{}, nil, fmt.Errorf("writing the %s authority: %w", a.kind, err)
+		}
+		if err := r.storeSecret(ctx, s, a.secret, data); err != nil {
+			return pki.State{}, nil, err
+		}
 	}
 	for _, text := range decision.Notes {
 		s.note(text, v1alpha1.ReasonCertificates)
 	}
-	s.due(decision.NextCheck)
-	if !decision.Changed {
-		return decision.State, nil
-	}
-	data, err := pki.AuthorityData(decision.State)
-	if err != nil {
-		return pki.State{}, fmt.Errorf("writing the %s authority: %w", a.kind, err)
-	}
-	return decision.State, r.storeSecret(ctx, s, a.secret, data)
+	return decision.State, nil, nil
 }
 
-// issueLeaves renews what is due, and puts the authorities' present bundles beside it.
-func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pki.Mounted, monitor *pki.Monitor) error {
+// issueLeaves renews what is due, and puts the authorities' present bundles beside it. The notes are to be told once it is published.
+func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pki.Mounted, monitor *pki.Monitor) (notes []string, err error) {
 	hosts, instanceHosts := s.serverHosts(), s.instanceHosts()
 	for _, leaf := range []struct {
 		into    *pki.Leaf
@@ -108,19 +141,20 @@ func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pk
 		}
 		renewal, err := pki.Renew(s.now, rand.Reader, leaf.policy, leaf.signer, present, leaf.request)
 		if err != nil {
-			return fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
+			return nil, fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
 		}
 		if renewal.Reason != "" && leaf.into.Exists() {
-			s.note(fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason), v1alpha1.ReasonCertificates)
+			notes = append(notes, fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason))
 		}
 		*leaf.into = renewal.Leaf
 		s.due(renewal.Due)
 	}
 	published.PeerBundle, published.ClientBundle, monitor.Bundle = peer.Bundle(), client.Bundle(), peer.Bundle()
-	return nil
+	return notes, nil
 }
 
 func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted pki.Mounted, monitor pki.Monitor) error {
+	var held error
 	for _, secret := range []struct {
 		name string
 		data func() (map[string][]byte, error)
@@ -132,18 +166,23 @@ func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted 
 		if err != nil {
 			return fmt.Errorf("writing certificates for Secret %s: %w", secret.name, err)
 		}
-		if err := r.applier().Apply(ctx, s.owner, desired.Secret(s.desired, secret.name, desired.ComponentCertificates, data)); err != nil {
+		err = r.strictApplier().Apply(ctx, s.owner, desired.Secret(s.desired, secret.name, desired.ComponentCertificates, data))
+		if left := new(reconcile.LeftAloneError); errors.As(err, &left) {
+			held = errors.Join(held, secretHeld(secret.name, left.By, "is to hold certificates of the present authority, or others than it does"))
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return held
 }
 
 // storeSecret replaces the data of a Secret under the resourceVersion that it was read with, or creates it.
 func (r *Reconciler) storeSecret(ctx context.Context, s *scope, name string, data map[string][]byte) error {
 	existing := s.observed.secrets[name]
 	if existing == nil {
-		if err := r.applier().Create(ctx, s.owner, desired.Secret(s.desired, name, desired.ComponentCertificates, data)); err != nil {
+		if err := r.strictApplier().Create(ctx, s.owner, desired.Secret(s.desired, name, desired.ComponentCertificates, data)); err != nil {
 			return err
 		}
 		return r.lookUpSecrets(ctx, s, name)

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
 // removeRoleLabels takes the roles off pods of a cluster that is left alone: nobody would keep them true.
@@ -20,7 +21,8 @@ func (r *Reconciler) removeRoleLabels(ctx context.Context, s *scope) error {
 			continue
 		}
 		patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"labels":{%q:null}}}`, pod.UID, naming.LabelRole)
-		if err := r.Client.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		err := r.Client.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner))
+		if err := reconcile.IgnoreLeftAlone(client.IgnoreNotFound(err)); err != nil {
 			failures = errors.Join(failures, fmt.Errorf("role label of pod %s: %w", name, err))
 		}
 	}

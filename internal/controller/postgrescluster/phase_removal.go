@@ -94,7 +94,7 @@ func (r *Reconciler) removeOwn(ctx context.Context, s *scope, object client.Obje
 	}
 	if err == nil && metav1.IsControlledBy(object, s.cluster) && object.GetDeletionTimestamp().IsZero() {
 		uid := object.GetUID()
-		err = client.IgnoreNotFound(r.Client.Delete(ctx, object, client.Preconditions{UID: &uid}))
+		err = reconcile.IgnoreLeftAlone(client.IgnoreNotFound(r.Client.Delete(ctx, object, client.Preconditions{UID: &uid})))
 	}
 	if err != nil {
 		return fmt.Errorf("removing %T %s: %w", object, object.GetName(), err)

@@ -17,6 +17,19 @@ func (r *Reconciler) phasesOf(s *scope) []reconcile.Phase[*scope] {
 	}
 }
 
+// names of the phases whose failures are remembered, by who steers the cluster: while it is left alone those of all, for it is handed back some day.
+func (r *Reconciler) names(state contract.ManagementState) reconcile.Names {
+	opening := reconcile.NamesOf(r.openingPhases())
+	switch state {
+	case contract.Unmanaged:
+		return opening.And(reconcile.NamesOf(r.phases())).And(reconcile.NamesOf(r.handsOffPhases()))
+	case contract.Removed:
+		return opening.And(reconcile.NamesOf(r.removalPhases()))
+	default:
+		return opening.And(reconcile.NamesOf(r.phases()))
+	}
+}
+
 // phases in their order. What a phase needs from earlier ones it names; all others go on when one does not. Vital ones are tried for as long as it takes.
 func (r *Reconciler) phases() []reconcile.Phase[*scope] {
 	return append([]reconcile.Phase[*scope]{
@@ -50,7 +63,7 @@ func (r *Reconciler) phases() []reconcile.Phase[*scope] {
 func (r *Reconciler) handsOffPhases() []reconcile.Phase[*scope] {
 	return []reconcile.Phase[*scope]{
 		{Name: "role-labels", Run: r.removeRoleLabels, Vital: true},
-		{Name: "certificates", Run: r.renewCertificates, Vital: true},
+		{Name: "renew-certificates", Run: r.renewCertificates, Vital: true},
 		{Name: "health", Run: r.judgeHealth, Vital: true},
 	}
 }

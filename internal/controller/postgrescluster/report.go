@@ -20,7 +20,6 @@ import (
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	applyconfiguration "github.com/timonier-io/timonier/api/postgres/v1alpha1/applyconfiguration/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/reconcile"
-	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 // lookAgainAfter is how often a cluster at rest is looked at: an instance's own state is not watched.
@@ -35,11 +34,11 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 	verdict := reconcile.Judge(outcomes)
 	failures, changes := r.Keeper.End(round, outcomes)
 	s.failures = failures
-	s.due(quarantine.NextAttempt(failures))
+	s.due(round.NextAttempt(failures))
 	r.Metrics.outcomes(outcomes)
 	before := s.cluster.Status.DeepCopy()
 	status := s.status(*before.DeepCopy(), verdict, r.Keeper.Version)
-	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.olderThan(client.ObjectKeyFromObject(s.cluster), s.now.Add(-positionsEvery)) {
+	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.olderThan(client.ObjectKeyFromObject(s.cluster), s.now, positionsEvery) {
 		err := r.writeStatus(ctx, s.cluster, status)
 		if apierrors.IsConflict(err) {
 			before, status, err = r.writeStatusAnew(ctx, s, verdict)
@@ -171,15 +170,26 @@ type written struct {
 	at    map[types.NamespacedName]time.Time
 }
 
-func (w *written) olderThan(key types.NamespacedName, limit time.Time) bool {
+// olderThan tells whether the last write was so long ago. One that is looked at for the first time may have been written just now, by another operator.
+func (w *written) olderThan(key types.NamespacedName, now time.Time, age time.Duration) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return w.at[key].Before(limit)
+	at, known := w.at[key]
+	if !known {
+		w.keep(key, now)
+		return false
+	}
+	return now.Sub(at) > age
 }
 
 func (w *written) set(key types.NamespacedName, at time.Time) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	w.keep(key, at)
+}
+
+// keep is for those that hold the mutex.
+func (w *written) keep(key types.NamespacedName, at time.Time) {
 	if w.at == nil {
 		w.at = map[types.NamespacedName]time.Time{}
 	}

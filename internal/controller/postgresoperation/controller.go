@@ -16,6 +16,7 @@ import (
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
 // fieldOwner of the status.
@@ -96,6 +97,6 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("postgresoperation").
 		For(&v1alpha1.PostgresOperation{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: reconcile.Backoff[ctrl.Request]()}).
 		Complete(r)
 }

@@ -22,6 +22,18 @@ func (c *Census) Attempted(object string, reasons []string) {
 	c.latest[object] = reasons
 }
 
+// Recall by what the latest attempt on an object failed, as another operator wrote it down: it counts until there is an attempt of this one.
+func (c *Census) Recall(object string, reasons []string) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.latest == nil {
+		c.latest = map[string][]string{}
+	}
+	if _, attempted := c.latest[object]; !attempted {
+		c.latest[object] = reasons
+	}
+}
+
 // Forget an object that is gone.
 func (c *Census) Forget(object string) {
 	c.mutex.Lock()

@@ -62,3 +62,18 @@ func TestOnlyTheLatestAttemptCountsAndWhatIsGoneDoesNot(t *testing.T) {
 		t.Errorf("five of seven: %+v, %v", common, ok)
 	}
 }
+
+func TestWhatAnotherOperatorWroteDownCountsUntilThereIsAnAttempt(t *testing.T) {
+	c := &Census{}
+	c.Attempted("0", nil)
+	for n := range 6 {
+		c.Recall(strconv.Itoa(n), []string{"Forbidden"})
+	}
+	if common, ok := c.Shared(); !ok || common != (Common{"Forbidden", 5, 6}) {
+		t.Errorf("shared: %+v, %v", common, ok)
+	}
+	c.Attempted("1", nil)
+	if common, ok := c.Shared(); ok {
+		t.Errorf("an attempt says otherwise, and it is shared: %+v", common)
+	}
+}

@@ -25,8 +25,8 @@ func Close(opened contract.FailureStatus, facts Facts, attempts []Attempt, share
 	status, changes := *opened.DeepCopy(), Changes{}
 	for _, attempt := range attempts {
 		switch {
-		case !slices.Contains(facts.Phases, attempt.Phase):
-			// It is tried for as long as it takes.
+		case !facts.counted(attempt.Phase):
+			// Nothing is remembered of it.
 		case attempt.Cause == Done:
 			if succeeded(&status, attempt.Phase) {
 				changes.Recovered = append(changes.Recovered, attempt.Phase)
@@ -35,8 +35,11 @@ func Close(opened contract.FailureStatus, facts Facts, attempts []Attempt, share
 			if entry := failed(&status, facts, attempt, shared); entry != nil {
 				changes.Entered = append(changes.Entered, *entry)
 			}
+		case attempt.Cause == Waits || attempt.Cause == Stalls:
+			// It neither failed nor came to its end: what is remembered of it stays for a while.
+			outlive(&status, facts, attempt.Phase)
 		default:
-			// It neither failed nor came to its end: what is remembered of it stays.
+			// What passes says nothing.
 		}
 	}
 	return status, changes
@@ -50,13 +53,21 @@ func succeeded(status *contract.FailureStatus, phase string) bool {
 	return len(status.Quarantine) < before
 }
 
+// outlive an old run of failures: a phase that knows what it waits for, so long after it failed last, fails no more. The time is that of a first probe, longer
+// than any back-off, so that a run is never cut short between two of its failures. What is in quarantine ends by success alone.
+func outlive(status *contract.FailureStatus, facts Facts, phase string) {
+	status.Failures = slices.DeleteFunc(status.Failures, func(f contract.Failure) bool {
+		return f.Phase == phase && facts.Now.Sub(f.Last.Time) >= facts.Policy.Interval
+	})
+}
+
 // failed counts a failure. It returns the entry of the phase where it came, or came back, into quarantine by it.
 func failed(status *contract.FailureStatus, facts Facts, attempt Attempt, shared Shared) *contract.Quarantine {
 	if i := slices.IndexFunc(status.Quarantine, func(q contract.Quarantine) bool { return q.Phase == attempt.Phase }); i >= 0 {
 		return putBack(&status.Quarantine[i], facts, attempt, shared)
 	}
 	failure := count(status, facts, attempt)
-	if !tooMany(failure, facts) || shared(attempt.Reason) {
+	if slices.Contains(facts.Vital, attempt.Phase) || !tooMany(failure, facts) || shared(attempt.Reason) {
 		return nil
 	}
 	status.Failures = slices.DeleteFunc(status.Failures, func(f contract.Failure) bool { return f.Phase == attempt.Phase })

@@ -88,7 +88,7 @@ func (l *Ledger) Forget(uid types.UID) {
 }
 
 // WorthWriting tells whether a change from what the status has to what is known is to be written now: at once, unless only counts have changed, which
-// are written once a minute.
+// are written once a minute. When another operator wrote them last shows in the status itself.
 func (l *Ledger) WorthWriting(uid types.UID, has, known contract.FailureStatus, now time.Time) bool {
 	switch {
 	case equality.Semantic.DeepEqual(has, known):
@@ -98,7 +98,13 @@ func (l *Ledger) WorthWriting(uid types.UID, has, known contract.FailureStatus, 
 	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return now.Sub(l.objects[uid].written) >= countsEvery
+	written := l.objects[uid].written
+	for _, failure := range has.Failures {
+		if written.Before(failure.Last.Time) {
+			written = failure.Last.Time
+		}
+	}
+	return now.Sub(written) >= countsEvery
 }
 
 // withoutCounts leaves what is news: what is in quarantine, and what was released.

@@ -33,6 +33,18 @@ func TestCountsAreRememberedBetweenTwoWritesAndWrittenOnceAMinute(t *testing.T) 
 	}
 }
 
+func TestAnOperatorThatTakesOverWritesNoCountWithinTheMinuteOfTheOneBefore(t *testing.T) {
+	ledger, has, known := &Ledger{}, failing(4), failing(7)
+	has.Failures[0].Last = stamp(began)
+	ledger.Keep(uid, known)
+	if ledger.WorthWriting(uid, has, known, began.Add(59*time.Second)) {
+		t.Error("a count was written before a minute was over")
+	}
+	if !ledger.WorthWriting(uid, has, known, began.Add(time.Minute)) {
+		t.Error("a count was not written although a minute was over")
+	}
+}
+
 func TestWhatIsNewsIsWrittenAtOnce(t *testing.T) {
 	ledger := &Ledger{}
 	ledger.Written(uid, failing(9), began)

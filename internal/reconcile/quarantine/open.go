@@ -42,9 +42,17 @@ type Facts struct {
 	References      string
 	// Token of the release that a person asks for by annotation, "" for none.
 	Token string
-	// Phases that may be put into quarantine: nothing is remembered of others.
-	Phases []string
-	Policy Policy
+	// Phases that may be put into quarantine, and Vital ones, whose failures are counted and no more. Nothing is remembered of others.
+	Phases, Vital []string
+	Policy        Policy
+	// HandsOff: the object is left alone. What is known of phases that do not run for that stays as it is, and none is tried again; what was asked for
+	// meanwhile is done once it is handed back.
+	HandsOff bool
+}
+
+// counted tells whether a phase's failures are.
+func (f Facts) counted(phase string) bool {
+	return slices.Contains(f.Phases, phase) || slices.Contains(f.Vital, phase)
 }
 
 // Why something is tried again.
@@ -68,7 +76,10 @@ type Release struct {
 // Open says, before the phases run, which of those in quarantine are tried again, and why. What it returns is to be given to Suspended, and to Close.
 func Open(known contract.FailureStatus, facts Facts) (contract.FailureStatus, []Release) {
 	status := *known.DeepCopy()
-	status.Failures = slices.DeleteFunc(status.Failures, func(f contract.Failure) bool { return !slices.Contains(facts.Phases, f.Phase) })
+	if facts.HandsOff {
+		return status, nil
+	}
+	status.Failures = slices.DeleteFunc(status.Failures, func(f contract.Failure) bool { return !facts.counted(f.Phase) })
 	status.Quarantine = slices.DeleteFunc(status.Quarantine, func(q contract.Quarantine) bool { return !slices.Contains(facts.Phases, q.Phase) })
 	asked := facts.Token != "" && facts.Token != status.Released
 	if asked {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 )
 
@@ -246,10 +248,65 @@ func TestWhatIsRememberedOfAPhaseThatIsNoMoreGoes(t *testing.T) {
 
 func TestAPhaseThatMayNotBeSuspendedNeverIs(t *testing.T) {
 	o := newObject(t)
+	o.facts.Phases, o.facts.Vital = []string{"instances"}, []string{"network"}
+	o.fail(100, time.Minute, "Forbidden")
+	o.attempt(Panic, "Panic")
+	o.attempt(Panic, "Panic")
+	o.attempt(Panic, "Panic")
+	if o.suspended() || len(o.status.Failures) != 1 || o.status.Failures[0].Panics != 3 {
+		t.Errorf("it is to be counted, and no more: %+v", o.status)
+	}
+	o.attempt(Done, "")
+	if len(o.status.Failures) != 0 {
+		t.Errorf("it succeeded: %+v", o.status)
+	}
+}
+
+func TestNothingIsRememberedOfAPhaseThatNobodyNames(t *testing.T) {
+	o := newObject(t)
 	o.facts.Phases = []string{"instances"}
 	o.fail(100, time.Minute, "Forbidden")
-	if o.suspended() || len(o.status.Failures) != 0 {
+	if len(o.status.Failures)+len(o.status.Quarantine) != 0 {
 		t.Errorf("status: %+v", o.status)
+	}
+}
+
+func TestWhileAnObjectIsLeftAloneNothingIsForgottenNorTried(t *testing.T) {
+	o := inQuarantine(t)
+	o.status.Failures = []contract.Failure{{Phase: "access", Reason: "Forbidden", Count: 4, Last: stamp(o.facts.Now), Generation: 1}}
+	before := o.status.DeepCopy()
+	o.facts.HandsOff, o.facts.Generation, o.facts.Token, o.facts.OperatorVersion = true, 2, "today", "v1.2.1"
+	o.facts.Phases, o.facts.Now = []string{"health"}, o.facts.Now.Add(24*time.Hour)
+	opened, releases := Open(o.status, o.facts)
+	status, changes := Close(opened, o.facts, []Attempt{{Phase: "health"}}, o.shared)
+	if len(releases)+len(changes.Recovered) != 0 || !equality.Semantic.DeepEqual(status, *before) {
+		t.Fatalf("releases %v, changes %+v, status %+v", releases, changes, status)
+	}
+
+	o.facts.HandsOff, o.facts.Phases = false, []string{"network", "access"}
+	if _, releases := o.attempt(Done, ""); len(releases) != 1 || releases[0].Why != Asked || o.status.Released != "today" || len(o.status.Failures) != 1 {
+		t.Errorf("handed back: releases %v, status %+v", releases, o.status)
+	}
+}
+
+func TestAnOldRunOfFailuresEndsByWaitingForLong(t *testing.T) {
+	for _, cause := range []Cause{Waits, Stalls} {
+		o := newObject(t)
+		o.fail(9, time.Minute, "Forbidden")
+		o.facts.Now = o.facts.Now.Add(29 * time.Minute)
+		o.attempt(cause, "Starting")
+		if len(o.status.Failures) != 1 {
+			t.Fatalf("cause %d: half an hour is not over: %+v", cause, o.status)
+		}
+		o.facts.Now = o.facts.Now.Add(time.Minute)
+		o.attempt(Passing, "Timeout")
+		if len(o.status.Failures) != 1 {
+			t.Fatalf("what passes says nothing: %+v", o.status)
+		}
+		o.attempt(cause, "Starting")
+		if o.fail(1, time.Minute, "Forbidden"); o.suspended() || o.status.Failures[0].Count != 1 {
+			t.Errorf("cause %d: one failure after a long wait is taken for one more of those before it: %+v", cause, o.status)
+		}
 	}
 }
 
