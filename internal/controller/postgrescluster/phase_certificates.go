@@ -1,18 +1,23 @@
 package postgrescluster
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	"reflect"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;patch;delete
@@ -51,8 +56,53 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	if err := r.publishCertificates(ctx, s, published, monitor); err != nil {
 		return err
 	}
-	s.renewed = s.renewal != nil
+	s.clientsLeftAlone(client)
+	s.certificates.planned, s.certificates.rotating = true, rotating(peer, client)
+	s.certificates.measure(r, s.cluster.Name, inUse{peer, client, published, monitor})
+	s.renewed = s.reissues()
 	return nil
+}
+
+// reissues tells that a person asks for all certificates to be issued anew, and that they have not been yet.
+func (s *scope) reissues() bool {
+	return s.renewal != nil && s.cluster.Status.Certificates.RenewedBy != string(s.renewal.UID)
+}
+
+// rotating are the authorities that are being replaced.
+func rotating(peer, client pki.State) []string {
+	var names []string
+	for kind, state := range map[pki.Kind]pki.State{pki.KindClient: client, pki.KindPeer: peer} {
+		if state.Next.Exists() || state.Previous.Exists() {
+			names = append(names, string(kind))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// secretLeftAlone tells that an override of the Platform names one of our Secrets.
+func (s *scope) secretLeftAlone(name string) bool {
+	return management.LeftAlone(management.Resource{Kind: "Secret", Namespace: s.cluster.Namespace, Name: name}, s.observed.platform.Overrides) != ""
+}
+
+// clientsLeftAlone notes the roles' Secrets that are left alone and lack an authority that clients are to trust.
+func (s *scope) clientsLeftAlone(authority pki.State) {
+	for _, secret := range s.roleSecrets() {
+		if s.secretLeftAlone(secret.Name) && !bytes.Equal(secret.Data[keyCA], authority.BundlePEM()) {
+			s.certificates.leaveAlone(secret.Name)
+		}
+	}
+}
+
+// roleSecrets are those by which clients connect, by their names.
+func (s *scope) roleSecrets() []*corev1.Secret {
+	var secrets []*corev1.Secret
+	for _, name := range sortedKeys(s.observed.secrets) {
+		if secret := s.observed.secrets[name]; secret.Labels[naming.LabelComponent] == desired.ComponentCredentials {
+			secrets = append(secrets, secret)
+		}
+	}
+	return secrets
 }
 
 // authority is one of the two, and what Plan needs to know of it.
@@ -74,6 +124,13 @@ func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (
 	if err != nil {
 		return pki.State{}, fmt.Errorf("planning the %s authority: %w", a.kind, err)
 	}
+	if decision.Changed && s.secretLeftAlone(a.secret) {
+		s.certificates.leaveAlone(a.secret)
+		if !state.Current.Exists() {
+			return pki.State{}, reconcile.Stalled(v1alpha1.ReasonHandsOff, "Secret %s holds no authority, and an override of the Platform leaves it alone: remove the override, or write the Secret by hand", a.secret)
+		}
+		return state, nil // what it cannot be changed to signs nothing
+	}
 	for _, text := range decision.Notes {
 		s.note(text, v1alpha1.ReasonCertificates)
 	}
@@ -88,27 +145,32 @@ func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (
 	return decision.State, r.storeSecret(ctx, s, a.secret, data)
 }
 
-// issueLeaves renews what is due, and puts the authorities' present bundles beside it.
+// issueLeaves renews what is due, and puts the authorities' present bundles beside it. Those of a Secret that is left alone stay as they are.
 func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pki.Mounted, monitor *pki.Monitor) error {
-	hosts, instanceHosts := s.serverHosts(), s.instanceHosts()
+	hosts, instanceHosts, mounted := s.serverHosts(), s.instanceHosts(), naming.Certificates(s.cluster.Name)
 	for _, leaf := range []struct {
 		into    *pki.Leaf
+		secret  string
 		policy  pki.Policy
 		signer  pki.Authority
 		request pki.LeafRequest
 	}{
-		{&published.Peer, r.PeerPolicy, peer.Current, pki.InstanceRequest(s.cluster.Name, instanceHosts, r.PeerPolicy.LeafLifetime)},
-		{&published.Replication, r.PeerPolicy, peer.Current, pki.ReplicationRequest(r.PeerPolicy.LeafLifetime)},
-		{&monitor.Leaf, r.PeerPolicy, peer.Current, pki.MonitorRequest(r.PeerPolicy.LeafLifetime)},
-		{&published.Server, r.ClientPolicy, client.Current, pki.ServerRequest(s.cluster.Name, hosts, r.ClientPolicy.LeafLifetime)},
+		{&published.Peer, mounted, r.PeerPolicy, peer.Current, pki.InstanceRequest(s.cluster.Name, instanceHosts, r.PeerPolicy.LeafLifetime)},
+		{&published.Replication, mounted, r.PeerPolicy, peer.Current, pki.ReplicationRequest(r.PeerPolicy.LeafLifetime)},
+		{&monitor.Leaf, naming.MonitorCertificate(s.cluster.Name), r.PeerPolicy, peer.Current, pki.MonitorRequest(r.PeerPolicy.LeafLifetime)},
+		{&published.Server, mounted, r.ClientPolicy, client.Current, pki.ServerRequest(s.cluster.Name, hosts, r.ClientPolicy.LeafLifetime)},
 	} {
 		present := *leaf.into
-		if s.renewal != nil {
+		if s.reissues() && leaf.signer.CanSign() {
 			present = pki.Leaf{} // a person asks for a new one, whatever the present one is worth
 		}
 		renewal, err := pki.Renew(s.now, rand.Reader, leaf.policy, leaf.signer, present, leaf.request)
 		if err != nil {
 			return fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
+		}
+		if renewal.Reason != "" && s.secretLeftAlone(leaf.secret) {
+			s.certificates.leaveAlone(leaf.secret)
+			continue
 		}
 		if renewal.Reason != "" && leaf.into.Exists() {
 			s.note(fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason), v1alpha1.ReasonCertificates)
@@ -129,6 +191,12 @@ func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted 
 		{naming.MonitorCertificate(s.cluster.Name), monitor.Data},
 	} {
 		data, err := secret.data()
+		if s.secretLeftAlone(secret.name) {
+			if present := s.observed.secrets[secret.name]; present == nil || !reflect.DeepEqual(present.Data, data) {
+				s.certificates.leaveAlone(secret.name)
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("writing certificates for Secret %s: %w", secret.name, err)
 		}
@@ -207,11 +275,7 @@ func compact(texts ...string) []string {
 // in every role's Secret.
 func (s *scope) clientBundle(mounted []*x509.Certificate) []*x509.Certificate {
 	common := mounted
-	for _, name := range sortedKeys(s.observed.secrets) {
-		secret := s.observed.secrets[name]
-		if secret.Labels[naming.LabelComponent] != desired.ComponentCredentials {
-			continue
-		}
+	for _, secret := range s.roleSecrets() {
 		given, err := pki.ParseCertificates(secret.Data[keyCA])
 		if err != nil {
 			// It is written anew by ensureCredentials; until then it is not published everywhere.

@@ -5,9 +5,13 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/instanceapi"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // takes the next step, and has the status that is written by it.
@@ -150,5 +154,43 @@ func TestARenewalDoesNotClaimWhatAnOverrideKeptItFrom(t *testing.T) {
 	w.cluster.certificatesLeftAlone = []string{"c-certificates"}
 	if failed := w.takes(t, verbFail, v1alpha1.ReasonHandsOff); !strings.Contains(failed.message, "c-certificates") || !strings.Contains(failed.message, "Remove these overrides") {
 		t.Error(failed.message)
+	}
+}
+
+func TestHandsAreOffAsSoonAsThatIsAskedForAndOnOnceTheClusterIsTakenOver(t *testing.T) {
+	of := func(asked, inForce contract.ManagementState) *v1alpha1.PostgresCluster {
+		cluster := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "shop"}}
+		cluster.Spec.ManagementState, cluster.Status.ManagementState = asked, inForce
+		cluster.Spec.RemovalConfirmation = "shop"
+		return cluster
+	}
+	override := management.Platform{Overrides: []contract.Override{{Group: v1alpha1.GroupVersion.Group, Kind: "PostgresCluster", Namespace: "sales", Name: "shop", Unmanaged: true}}}
+	for name, tc := range map[string]struct {
+		cluster   *v1alpha1.PostgresCluster
+		platform  management.Platform
+		unmanaged string
+		removed   bool
+	}{
+		"managed":                                   {of("", contract.Managed), management.Platform{}, "", false},
+		"never looked at":                           {of("", ""), management.Platform{}, "", false},
+		"asked for a moment ago":                    {of(contract.Unmanaged, contract.Managed), management.Platform{}, "spec.managementState", false},
+		"by the Platform, a moment ago":             {of("", contract.Managed), management.Platform{State: contract.Unmanaged}, "spec.managementState of the Platform", false},
+		"by an override, a moment ago":              {of("", contract.Managed), override, "spec.overrides of the Platform", false},
+		"handed back a moment ago":                  {of(contract.Managed, contract.Unmanaged), management.Platform{}, "until the operator has taken it over again", false},
+		"taken away":                                {of(contract.Removed, contract.Managed), management.Platform{}, "", true},
+		"to be taken away, and left alone":          {of(contract.Removed, contract.Managed), override, "spec.overrides of the Platform", false},
+		"to be brought back, and not looked at yet": {of(contract.Managed, contract.Removed), management.Platform{}, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			unmanaged, removed := steered(tc.cluster, tc.platform)
+			if (unmanaged == "") != (tc.unmanaged == "") || !strings.Contains(unmanaged, tc.unmanaged) || removed != tc.removed {
+				t.Errorf("left alone by %q, removed %t", unmanaged, removed)
+			}
+		})
+	}
+	unconfirmed := of(contract.Removed, contract.Managed)
+	unconfirmed.Spec.RemovalConfirmation = ""
+	if _, removed := steered(unconfirmed, management.Platform{}); removed {
+		t.Error("its removal is not confirmed")
 	}
 }

@@ -29,6 +29,9 @@ func decideRenewal(f facts) step {
 			f.spec.ClusterRef.Name, strings.Join(cluster.rotating, ", "))
 	case answered:
 		return f.step(verbSucceed, v1alpha1.ReasonDone, "the certificates of %s were issued anew; instances load them within two minutes", f.spec.ClusterRef.Name)
+	case f.late(f.status.StartedAt, renewWithin) && len(cluster.certificatesLeftAlone) > 0:
+		return f.fail(v1alpha1.ReasonHandsOff, "the certificates were not issued, since overrides of the Platform leave these Secrets alone: %s. Remove these overrides and ask again, or write the Secrets by hand",
+			leftAlone(cluster.certificatesLeftAlone))
 	case f.late(f.status.StartedAt, renewWithin):
 		return f.fail(v1alpha1.ReasonTimedOut, "the certificates were not issued within %s; conditions and events of %s say why", renewWithin, f.spec.ClusterRef.Name)
 	}

@@ -51,29 +51,27 @@ func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOp
 	dial, err := r.dial(ctx, cluster)
 	f.instances = contact.Ask(ctx, pods, f.record.Holder, dial, err)
 	f.cluster = clusterOf(cluster, pods)
-	if f.cluster.unmanaged, f.cluster.removed, err = r.steered(ctx, cluster); err != nil {
+	platform, err := wheel.Reader{Client: r.Live}.Platform(ctx)
+	if err != nil {
 		return f, nil, err
 	}
+	f.cluster.unmanaged, f.cluster.removed = steered(cluster, wheel.Says(platform))
 	f.rival, err = r.rival(ctx, operation, f.cluster.unmanaged != "")
 	return f, cluster, err
 }
 
 // steered says by what the cluster is left alone, "" where it is managed, and whether it is taken away. Hands are off as soon as that is asked for, whether or
 // not the cluster's controller has taken it up; and on again once it has, for it shows first what a person changed.
-func (r *Reconciler) steered(ctx context.Context, cluster *v1alpha1.PostgresCluster) (unmanaged string, removed bool, err error) {
-	platform, err := wheel.Reader{Client: r.Live}.Platform(ctx)
-	if err != nil {
-		return "", false, err
-	}
+func steered(cluster *v1alpha1.PostgresCluster, platform management.Platform) (unmanaged string, removed bool) {
 	resource := management.Resource{Group: v1alpha1.GroupVersion.Group, Kind: "PostgresCluster", Namespace: cluster.Namespace, Name: cluster.Name}
-	decision := management.Decide(resource, cluster.Spec.ManagementState, wheel.Says(platform), contract.Removed)
+	decision := management.Decide(resource, cluster.Spec.ManagementState, platform, contract.Removed)
 	switch {
 	case decision.State == contract.Unmanaged:
-		return decision.By, false, nil
+		return decision.By, false
 	case cluster.Status.ManagementState == contract.Unmanaged:
-		return cmp.Or(cluster.Status.Management.By, "spec.managementState") + ", until the operator has taken it over again", false, nil
+		return cmp.Or(cluster.Status.Management.By, "spec.managementState") + ", until the operator has taken it over again", false
 	}
-	return "", decision.State == contract.Removed && cluster.Spec.RemovalConfirmation == cluster.Name, nil
+	return "", decision.State == contract.Removed && cluster.Spec.RemovalConfirmation == cluster.Name
 }
 
 func clusterOf(cluster *v1alpha1.PostgresCluster, pods map[string]*corev1.Pod) *clusterFacts {
