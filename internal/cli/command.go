@@ -131,7 +131,8 @@ func (s *shell) renewCertificates() *cobra.Command {
 		Use: "renew-certificates CLUSTER", Short: "Issue the certificates that instances use anew", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: s.completeCluster(),
 		Long: `Issue the certificates that instances use anew, also where the cluster is left alone: nobody renews them there. Instances load them without a
-restart, within two minutes.`,
+restart, within two minutes. An authority that is due is replaced too, in steps that instances and clients must take up: that may go on for days, and need not be
+waited for.`,
 		Example: "  kubectl timonier renew-certificates orders",
 		RunE: func(command *cobra.Command, args []string) error {
 			return s.operate(command, args[0], v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationRenewCertificates})

@@ -119,7 +119,7 @@ func addControllers(manager ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	connections := &contact.Connections{}
+	connections := &contact.Connections{Now: options.Now}
 	// What an override of the Platform names is left alone by whatever is written.
 	guarded := reconcile.Guard{Client: manager.GetClient(), LeftAlone: wheel.Reader{Client: manager.GetClient()}.LeftAlone}
 	keeper := &reconcile.Keeper{Version: version.String()}

@@ -18,6 +18,8 @@ const (
 	ConditionQuarantined = "Quarantined"
 	// ConditionRemovePending is True while the cluster is being taken away, or waits for the confirmation of that; else absent.
 	ConditionRemovePending = "RemovePending"
+	// ConditionCertificatesExpire is True while a certificate is past the time at which it is renewed, and nothing renews it; else absent.
+	ConditionCertificatesExpire = "CertificatesExpire"
 	// ConditionSynchronous is True when each commit waits for as many standbys as spec.availability asks for.
 	ConditionSynchronous = "Synchronous"
 )
@@ -102,7 +104,7 @@ const (
 	ReasonPanicked = "Panicked"
 	// ReasonHandsOff: something is missing or broken, and is not mended, since the cluster is left alone.
 	ReasonHandsOff = "HandsOff"
-	// ReasonCertificatesExpire: certificates expire soon, and are not renewed by themselves, since the cluster is left alone.
+	// ReasonCertificatesExpire: certificates expire soon, and are not renewed by themselves, since the cluster or their Secret is left alone.
 	ReasonCertificatesExpire = "CertificatesExpire"
 	// ReasonIrreparable: a member's copy can neither be used nor repaired, and too few others are there for it to be replaced.
 	ReasonIrreparable = "Irreparable"

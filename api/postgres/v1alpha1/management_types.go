@@ -36,9 +36,26 @@ type ManagementStatus struct {
 
 // CertificatesStatus tells how long the cluster's certificates last.
 type CertificatesStatus struct {
-	// ExpiresAt is when the first of those that instances use expires.
+	// ExpiresAt is when the first of those that instances use expires, or the first of the authorities that signed them.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+	// First names what expires then.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	First string `json:"first,omitempty"`
+	// Rotating are the authorities that are being replaced, peer or client. That takes several steps, each of which instances and clients must have taken up
+	// before the next.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=32
+	Rotating []string `json:"rotating,omitempty"`
+	// LeftAlone are Secrets that were to be written, and were not, since an override of the Platform leaves them alone.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=253
+	LeftAlone []string `json:"leftAlone,omitempty"`
 	// RenewedBy is the UID of the last operation of type RenewCertificates that was carried out.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

@@ -5,7 +5,7 @@ import (
 )
 
 // PostgresOperation is one act on a cluster, asked for once, and its history: a switchover, a restart, a standby that is cloned
-// anew, or a forced promotion. One runs on a cluster at a time. The last 20 that ended are kept for each cluster.
+// anew, a forced promotion, or certificates that are issued anew. One runs on a cluster at a time. The last 20 that ended are kept for each cluster.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -158,6 +158,9 @@ type PostgresOperationStatus struct {
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// ResumedAt is when it last went on, after it had waited for the cluster to be managed again: time limits begin with that.
+	// +optional
+	ResumedAt *metav1.Time `json:"resumedAt,omitempty"`
 	// From is who led when it began, and in which term.
 	// +optional
 	From *OperationLeader `json:"from,omitempty"`

@@ -21,6 +21,9 @@ const operatorCertificate = 24 * time.Hour
 
 // Connections to instances of all clusters. The zero value is ready to use, by several controllers at the same time.
 type Connections struct {
+	// Now is the clock by which certificates are verified; nil for the system's.
+	Now func() time.Time
+
 	mutex    sync.Mutex
 	clusters map[types.NamespacedName]*clusterConnections
 }
@@ -76,7 +79,9 @@ func (c *Connections) Of(cluster types.NamespacedName, peer pki.State, now time.
 			known.client.Close()
 		}
 		host := naming.InstanceHost(cluster.Name, cluster.Namespace, name)
-		made := connection{address, instanceapi.NewClient(address, pki.ClientConfig(present.leaf, bundle, host))}
+		config := pki.ClientConfig(present.leaf, bundle, host)
+		config.Time = c.Now
+		made := connection{address, instanceapi.NewClient(address, config)}
 		present.clients[name] = made
 		return made.client
 	}, nil

@@ -202,7 +202,7 @@ func (r *Reconciler) observeOperation(ctx context.Context, s *scope) error {
 		operation := &all.Items[i]
 		if operation.Spec.ClusterRef.Name == s.cluster.Name && operation.Status.StartedAt != nil && operation.Status.FinishedAt == nil {
 			s.observed.operation = operation.Name
-			if operation.Spec.Type == v1alpha1.OperationRenewCertificates && s.cluster.Status.Certificates.RenewedBy != string(operation.UID) {
+			if operation.Spec.Type == v1alpha1.OperationRenewCertificates {
 				s.renewal = operation
 			}
 		}

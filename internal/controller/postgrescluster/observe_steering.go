@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,7 +12,6 @@ import (
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/wheel"
 	"github.com/timonier-io/timonier/internal/naming"
-	"github.com/timonier-io/timonier/internal/pki"
 	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
@@ -88,31 +86,4 @@ func (r *Reconciler) observeReferences(ctx context.Context, s *scope) error {
 	}
 	s.referenced = digest(versions)
 	return nil
-}
-
-// observeCertificates notes how long those that instances use last, and when the first of them would be renewed.
-func (r *Reconciler) observeCertificates(s *scope) {
-	secret := s.observed.secrets[naming.Certificates(s.cluster.Name)]
-	if secret == nil {
-		return
-	}
-	mounted, _ := pki.ParseMounted(secret.Data) // what is damaged is left out, and the phase that makes them says so
-	for _, leaf := range []struct {
-		pki.Leaf
-		policy pki.Policy
-	}{{mounted.Peer, r.PeerPolicy}, {mounted.Replication, r.PeerPolicy}, {mounted.Server, r.ClientPolicy}} {
-		if !leaf.Exists() {
-			continue
-		}
-		s.expires = earlier(s.expires, leaf.Certificate.NotAfter)
-		s.renewDue = earlier(s.renewDue, pki.RenewAt(leaf.policy, pki.Authority{}, leaf.Leaf))
-	}
-}
-
-// earlier of two times, of which zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }

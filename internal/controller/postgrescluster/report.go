@@ -98,12 +98,7 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 	}
 	status.LoadBalancers = s.loadBalancers()
 	status.Failures, status.Quarantine, status.Released = s.failures.Failures, s.failures.Quarantine, s.failures.Released
-	if !s.expires.IsZero() {
-		status.Certificates.ExpiresAt = &metav1.Time{Time: s.expires}
-	}
-	if s.renewed {
-		status.Certificates.RenewedBy = string(s.renewal.UID)
-	}
+	s.setCertificates(&status)
 	if s.access != nil {
 		status.Roles, status.Databases = objectStatuses(s.access.Roles), objectStatuses(s.access.Databases)
 	}

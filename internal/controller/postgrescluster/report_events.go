@@ -35,7 +35,7 @@ func (r *Reconciler) tellNotes(s *scope) {
 // tellOfConditions tells as events what has changed in a way that people care for, in the conditions' own words.
 func (r *Reconciler) tellOfConditions(cluster *v1alpha1.PostgresCluster, before, after []metav1.Condition) {
 	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionSynchronous,
-		v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded} {
+		v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded, v1alpha1.ConditionCertificatesExpire} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
 			continue

@@ -97,22 +97,11 @@ func (s *scope) setHandsOffDegraded(conditions *[]metav1.Condition, instances []
 	}
 	degraded := metav1.Condition{Type: v1alpha1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonHandsOff, ObservedGeneration: s.cluster.Generation}
 	ready, wanted := readyInstances(instances), s.instancesWanted()
-	switch {
-	case ready < wanted:
-		degraded.Message = fmt.Sprintf("%d of %d, hands off: instances that are missing or not ready are not replaced while the cluster is left alone, by %s", ready, wanted, s.steering.by)
-	case s.certificatesExpire():
-		degraded.Reason = v1alpha1.ReasonCertificatesExpire
-		degraded.Message = fmt.Sprintf("certificates expire soon (status.certificates.expiresAt), and are not renewed while the cluster is left alone: ask for it with a PostgresOperation of type RenewCertificates for %s",
-			s.cluster.Name)
-	default:
+	if ready >= wanted {
 		return // setDegraded has said all that there is to say
 	}
+	degraded.Message = fmt.Sprintf("%d of %d, hands off: instances that are missing or not ready are not replaced while the cluster is left alone, by %s", ready, wanted, s.steering.by)
 	meta.SetStatusCondition(conditions, degraded)
-}
-
-// certificatesExpire tells that a certificate that instances use is past the time at which it would have been renewed.
-func (s *scope) certificatesExpire() bool {
-	return !s.expires.IsZero() && !s.renewDue.IsZero() && s.now.After(s.renewDue)
 }
 
 // setQuarantined says what is suspended, and that a person must act.

@@ -52,8 +52,8 @@ type scope struct {
 	// renewal is the operation by which certificates are issued anew now, nil for none; renewed once they are.
 	renewal *v1alpha1.PostgresOperation
 	renewed bool
-	// expires is when the first of the certificates that instances use does, renewDue when it would be renewed; zero where there are none.
-	expires, renewDue time.Time
+	// certificates are what was found out of them.
+	certificates certificates
 	// leftAlone are children that an override of the Platform names, as Service/shop-rw.
 	leftAlone []string
 	// made are instances whose pod was made in this round.

@@ -77,18 +77,14 @@ func (r *Reconciler) advance(ctx context.Context, operation *v1alpha1.PostgresOp
 	if err := r.report(ctx, operation, cluster, next); err != nil {
 		return ctrl.Result{}, err
 	}
-	if next.reason == v1alpha1.ReasonClusterUnmanaged {
-		// Clusters are not watched here, and nobody is in a hurry.
-		return ctrl.Result{RequeueAfter: unmanagedAgain}, nil
-	}
 	switch next.verb {
 	case verbRefuse, verbSucceed, verbFail:
 		return ctrl.Result{}, nil // the event of its end brings us back to tidy up
 	case verbAccept, verbRemember:
 		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
 	default:
-		// What instances do is not watched.
-		return ctrl.Result{RequeueAfter: soon}, nil
+		// Neither what instances do nor clusters are watched here.
+		return ctrl.Result{RequeueAfter: max(next.after, soon)}, nil
 	}
 }
 

@@ -197,9 +197,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: expiresAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: first
+      type:
+        scalar: string
+    - name: leftAlone
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: renewedBy
       type:
         scalar: string
+    - name: rotating
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ChildMetadata
   map:
     fields:
@@ -727,6 +742,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ForcedPromotion
     - name: requestedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: resumedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: startedAt

@@ -13,8 +13,15 @@ import (
 //
 // CertificatesStatus tells how long the cluster's certificates last.
 type CertificatesStatusApplyConfiguration struct {
-	// ExpiresAt is when the first of those that instances use expires.
+	// ExpiresAt is when the first of those that instances use expires, or the first of the authorities that signed them.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
+	// First names what expires then.
+	First *string `json:"first,omitempty"`
+	// Rotating are the authorities that are being replaced, peer or client. That takes several steps, each of which instances and clients must have taken up
+	// before the next.
+	Rotating []string `json:"rotating,omitempty"`
+	// LeftAlone are Secrets that were to be written, and were not, since an override of the Platform leaves them alone.
+	LeftAlone []string `json:"leftAlone,omitempty"`
 	// RenewedBy is the UID of the last operation of type RenewCertificates that was carried out.
 	RenewedBy *string `json:"renewedBy,omitempty"`
 }
@@ -30,6 +37,34 @@ func CertificatesStatus() *CertificatesStatusApplyConfiguration {
 // If called multiple times, the ExpiresAt field is set to the value of the last call.
 func (b *CertificatesStatusApplyConfiguration) WithExpiresAt(value v1.Time) *CertificatesStatusApplyConfiguration {
 	b.ExpiresAt = &value
+	return b
+}
+
+// WithFirst sets the First field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the First field is set to the value of the last call.
+func (b *CertificatesStatusApplyConfiguration) WithFirst(value string) *CertificatesStatusApplyConfiguration {
+	b.First = &value
+	return b
+}
+
+// WithRotating adds the given value to the Rotating field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Rotating field.
+func (b *CertificatesStatusApplyConfiguration) WithRotating(values ...string) *CertificatesStatusApplyConfiguration {
+	for i := range values {
+		b.Rotating = append(b.Rotating, values[i])
+	}
+	return b
+}
+
+// WithLeftAlone adds the given value to the LeftAlone field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the LeftAlone field.
+func (b *CertificatesStatusApplyConfiguration) WithLeftAlone(values ...string) *CertificatesStatusApplyConfiguration {
+	for i := range values {
+		b.LeftAlone = append(b.LeftAlone, values[i])
+	}
 	return b
 }
 

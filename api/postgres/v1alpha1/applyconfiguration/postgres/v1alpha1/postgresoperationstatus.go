@@ -24,6 +24,8 @@ type PostgresOperationStatusApplyConfiguration struct {
 	// StartedAt is when it was accepted, FinishedAt when it ended.
 	StartedAt  *metav1.Time `json:"startedAt,omitempty"`
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// ResumedAt is when it last went on, after it had waited for the cluster to be managed again: time limits begin with that.
+	ResumedAt *metav1.Time `json:"resumedAt,omitempty"`
 	// From is who led when it began, and in which term.
 	From *OperationLeaderApplyConfiguration `json:"from,omitempty"`
 	// To is who leads since, where that has changed.
@@ -92,6 +94,14 @@ func (b *PostgresOperationStatusApplyConfiguration) WithStartedAt(value metav1.T
 // If called multiple times, the FinishedAt field is set to the value of the last call.
 func (b *PostgresOperationStatusApplyConfiguration) WithFinishedAt(value metav1.Time) *PostgresOperationStatusApplyConfiguration {
 	b.FinishedAt = &value
+	return b
+}
+
+// WithResumedAt sets the ResumedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ResumedAt field is set to the value of the last call.
+func (b *PostgresOperationStatusApplyConfiguration) WithResumedAt(value metav1.Time) *PostgresOperationStatusApplyConfiguration {
+	b.ResumedAt = &value
 	return b
 }
 
