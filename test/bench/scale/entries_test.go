@@ -22,6 +22,7 @@ func TestAnEntryIsCountedWhenAPhaseIsSuspendedAndWasNot(t *testing.T) {
 		{"into quarantine", nil, []contract.Quarantine{network}, 1},
 		{"it stays", []contract.Quarantine{network}, []contract.Quarantine{network}, 0},
 		{"it is tried again", []contract.Quarantine{network}, []contract.Quarantine{trying}, 0},
+		{"it is still being tried", []contract.Quarantine{trying}, []contract.Quarantine{trying}, 0},
 		{"it goes back", []contract.Quarantine{trying}, []contract.Quarantine{network}, 1},
 		{"another phase beside it", []contract.Quarantine{network}, []contract.Quarantine{network, poison}, 1},
 		{"out of it", []contract.Quarantine{network}, nil, 0},
