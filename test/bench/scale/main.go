@@ -25,6 +25,9 @@
 //	requests.go  what the API server has answered; watch.go and statuses.go what its watch tells of clusters
 //	period.go    all that is seen for a while
 //	plan.go      the runs in their order, with and without poison; poison.go what that can be
+//	entries.go   who went into quarantine, by the watch and by the operator's own metric
+//	outage.go    an API server that answers nobody for a while
+//	judge.go     whether what is promised was kept: it ends with an error where it was not
 //	record.go    what is kept; table.go what is shown of it; percentile.go, and the like
 package main
 
@@ -45,7 +48,7 @@ type options struct {
 	pairs                                      int
 	rate, poison                               float64
 	poisonBy                                   string
-	during, rest, patience                     time.Duration
+	during, rest, patience, freeze             time.Duration
 	seed                                       uint64
 	memoryLimit                                string
 	bin, log                                   string
@@ -75,8 +78,9 @@ func parse() options {
 	flag.DurationVar(&o.rest, "rest", time.Minute, "how long everything is left alone before each run; before the first it is measured")
 	flag.DurationVar(&o.patience, "patience", 2*time.Hour, "how long all clusters may take to become ready")
 	flag.Float64Var(&o.rate, "rate", 5, "changes of specs per second, each of another cluster")
-	flag.Float64Var(&o.poison, "poison", 0, "share of the clusters that fail in every other run, from 0 to 1; they are never changed")
-	flag.StringVar(&o.poisonBy, "poison-by", "", "how they fail")
+	flag.Float64Var(&o.poison, "poison", 0.01, "share of the clusters that fail in every other run, from 0 to 1; they are never changed")
+	flag.StringVar(&o.poisonBy, "poison-by", "both", "how they fail: policy, panic, or both")
+	flag.DurationVar(&o.freeze, "outage", 30*time.Second, "how long the API server answers nobody after the last run; 0 for not at all")
 	flag.Uint64Var(&o.seed, "seed", 1, "which clusters are changed")
 	flag.StringVar(&o.bin, "bin", ".local/bin", "where kube-apiserver and etcd are, and the operator in linux/")
 	flag.StringVar(&o.log, "log", ".local/bench-scale.log", "where the operator's log goes")
@@ -100,6 +104,9 @@ func onlyIf(named bool, file string) string {
 	return ""
 }
 
+// leastPoisoned: one for each way to fail.
+const leastPoisoned = 2
+
 // check what would fail after an hour.
 func (o options) check() error {
 	switch {
@@ -115,6 +122,10 @@ func (o options) check() error {
 		return fmt.Errorf("--rate %g: more than 0, and at most 1000 per second", o.rate)
 	case o.poison < 0 || o.poison >= 1:
 		return fmt.Errorf("--poison %g: from 0 to less than 1, since the others are measured", o.poison)
+	case o.poison > 0 && int(float64(o.clusters)*o.poison) < leastPoisoned:
+		return fmt.Errorf("--poison %g of %d clusters: less than %d would fail; poison more, or none with --poison 0", o.poison, o.clusters, leastPoisoned)
+	case o.freeze < 0:
+		return errors.New("--outage is not negative")
 	}
 	return nil
 }

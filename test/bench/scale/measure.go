@@ -55,7 +55,7 @@ func measure(ctx context.Context, o options) error {
 	defer fail(nil)
 	err = b.open(ctx, fail)
 	if err == nil {
-		err = b.all(ctx, record, Measurement{Where: where})
+		err = b.all(ctx, fail, record, Measurement{Where: where})
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = errors.Join(cause, err)
@@ -89,7 +89,7 @@ func (b *bench) open(ctx context.Context, fail context.CancelCauseFunc) error {
 	if b.operator, err = b.startOperator(fail); err != nil {
 		return err
 	}
-	b.ends = append(b.ends, b.operator.stop)
+	b.ends = append(b.ends, func() error { return b.operator.stop() }) // it may be another one by then
 	return b.awaitOperator(ctx)
 }
 
@@ -103,22 +103,59 @@ func (b *bench) close() error {
 }
 
 // all of a measurement; what is there already is kept after each run.
-func (b *bench) all(ctx context.Context, former Record, m Measurement) (err error) {
+func (b *bench) all(ctx context.Context, fail context.CancelCauseFunc, former Record, m Measurement) (err error) {
 	if m.Settings, err = b.settings(ctx); err != nil {
 		return err
+	}
+	if err := b.atRest(ctx, &m); err != nil {
+		return err
+	}
+	if err := b.keep(former, &m); err != nil {
+		return err
+	}
+	if err := b.allRuns(ctx, former, &m); err != nil {
+		return err
+	}
+	if b.freeze > 0 {
+		if m.Outage, err = b.outage(ctx, fail); err != nil {
+			return fmt.Errorf("an outage of the API: %w", err)
+		}
+	}
+	m.Verdicts = m.judge()
+	if err := b.keep(former, &m); err != nil {
+		return err
+	}
+	fmt.Print(m.table())
+	return errors.Join(b.shown(m), judged(m.Verdicts))
+}
+
+// atRest creates all clusters, and looks at what the operator does while nobody changes anything.
+func (b *bench) atRest(ctx context.Context, m *Measurement) (err error) {
+	// Before there are any: a Platform that comes later has all of them looked at.
+	if b.poisoner != nil {
+		if err := b.quarantineSoon(ctx); err != nil {
+			return fmt.Errorf("creating the Platform: %w", err)
+		}
 	}
 	if m.Creation, err = b.create(ctx); err != nil {
 		return fmt.Errorf("creating the clusters: %w", err)
 	}
 	fmt.Println(m.Creation)
+	// What the creation has left behind, such as a first look at all of them, is not the rest.
+	if err := pause(ctx, b.rest); err != nil {
+		return err
+	}
 	fmt.Printf("leaving them alone for %s\n", b.rest)
 	if m.Rest, _, err = b.seenDuring(ctx, func(ctx context.Context) error { return pause(ctx, b.rest) }); err != nil {
 		return fmt.Errorf("at rest: %w", err)
 	}
+	m.BytesPerCluster = 1024 * m.perCluster()
 	fmt.Printf("at rest: %s\n", m.Rest)
-	if err := b.keep(former, &m); err != nil {
-		return err
-	}
+	return nil
+}
+
+// allRuns of the plan, with a rest between them.
+func (b *bench) allRuns(ctx context.Context, former Record, m *Measurement) error {
 	for i, turn := range plan(b.pairs, b.poisoner != nil) {
 		if i > 0 {
 			if err := pause(ctx, b.rest); err != nil {
@@ -131,12 +168,11 @@ func (b *bench) all(ctx context.Context, former Record, m Measurement) (err erro
 		}
 		fmt.Println(run)
 		m.Runs = append(m.Runs, run)
-		if err := b.keep(former, &m); err != nil {
+		if err := b.keep(former, m); err != nil {
 			return err
 		}
 	}
-	fmt.Print(m.table())
-	return b.shown(m)
+	return nil
 }
 
 // keep what there is of a measurement behind the former ones, where a file was named.

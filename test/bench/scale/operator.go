@@ -22,6 +22,8 @@ const (
 	managerImage  = "registry.example/timonier:scale"
 	postgresImage = "registry.example/postgres:17"
 	deployment    = "config/operator/deployment.yaml"
+	// metricsAddress of the operator: that of its Deployment, on an address that nobody else has.
+	metricsAddress = "127.0.0.2:8080"
 	// settled is how long an operator that leads is given to fill its caches, before its memory counts as that without clusters.
 	settled = 10 * time.Second
 	// stopPatience with the operator's end, before it is killed.
@@ -35,6 +37,8 @@ type operator struct {
 	// ended is closed when the process has, however.
 	ended    chan struct{}
 	stopping atomic.Bool
+	// mayEnd: it is right for it to end by itself now.
+	mayEnd atomic.Bool
 }
 
 func (b *bench) operatorFile(name string) string { return filepath.Join(b.bin, "linux", name) }
@@ -57,13 +61,13 @@ func (b *bench) startOperator(fail context.CancelCauseFunc) (*operator, error) {
 	if err := os.MkdirAll(filepath.Dir(b.log), 0o755); err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(b.log, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(b.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	command := exec.Command(b.operatorProgram(), "--manager-image="+managerImage,
 		"--manager-program="+b.operatorFile("timonier-instance"), "--postgres-image=17="+postgresImage,
-		"--workers="+strconv.Itoa(b.workers), "--metrics-address=0", "--probe-address=0")
+		"--workers="+strconv.Itoa(b.workers), "--metrics-address="+metricsAddress, "--probe-address=0")
 	command.Env = append(os.Environ(), "KUBECONFIG="+b.world.kubeconfig(), "GOMEMLIMIT="+limit)
 	command.Stdout, command.Stderr = log, log
 	// Ctrl-C is for this program, which ends the operator itself.
@@ -75,7 +79,7 @@ func (b *bench) startOperator(fail context.CancelCauseFunc) (*operator, error) {
 	go func() {
 		defer close(o.ended)
 		_ = command.Wait() // how it ended is in its state
-		if !o.stopping.Load() {
+		if !o.stopping.Load() && !o.mayEnd.Load() {
 			fail(fmt.Errorf("the operator ended by itself: %s; its log is %s", command.ProcessState, b.log))
 		}
 	}()

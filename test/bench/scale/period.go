@@ -21,6 +21,8 @@ type Period struct {
 	StatusRefused  float64 `json:"statusRefused"`
 	States         int     `json:"states"`
 	Lives          int     `json:"lives"`
+	// Counters are versions with nothing but counts of failures, and positions.
+	Counters int `json:"counters"`
 	// Asked is what instances were asked.
 	Asked Asked `json:"asked"`
 	// Requests that the API server answered, to whomever: the operator, and this program in the place of kubelets and of people.
@@ -71,7 +73,7 @@ func (b *bench) seenDuring(ctx context.Context, do func(context.Context) error) 
 	}
 	seen := after.since(before)
 	seen.RSSPeak, seen.Asked.BusiestSecond = max(sampled.peak, seen.RSSEnd, before.weight.rss), sampled.busiest
-	seen.States, seen.Lives = states.total(), states.live
+	seen.States, seen.Lives, seen.Counters = states.total(), states.live, states.counters
 	return seen, states, nil
 }
 

@@ -40,7 +40,14 @@ func plan(pairs int, poisoned bool) []turn {
 // once makes one run: specs of those that are not poisoned are changed.
 func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
 	measured, spoiled := b.fleet.split(b.poison)
-	if now.poisoned {
+	b.statuses.takeEntries() // those of a run before
+	before, err := b.countedEntries(ctx)
+	if err != nil {
+		return run, err
+	}
+	if !now.poisoned {
+		spoiled = nil
+	} else {
 		if err := b.poisoner.spoil(ctx, b, spoiled); err != nil {
 			return run, fmt.Errorf("poisoning: %w", err)
 		}
@@ -60,5 +67,7 @@ func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
 		return run, err
 	}
 	run.Period, run.Changes = seen, summed(made, states)
-	return run, nil
+	after, err := b.countedEntries(ctx)
+	run.Entries = entriesOf(b.statuses.takeEntries(), spoiled, after-before)
+	return run, err
 }

@@ -32,9 +32,6 @@ const (
 type policy struct{}
 
 func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
-	if err := b.quarantineSoon(ctx); err != nil {
-		return err
-	}
 	var refused []string
 	for _, c := range clusters {
 		refused = append(refused, fmt.Sprintf("%q", c.key.Namespace+"/"+naming.ReplicaService(c.key.Name)))

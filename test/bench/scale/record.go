@@ -22,6 +22,12 @@ type Measurement struct {
 	// Rest is what was seen while nobody changed anything.
 	Rest Period `json:"rest"`
 	Runs []Run  `json:"runs,omitempty"`
+	// Outage of the API after all runs; nil where there was none.
+	Outage *Outage `json:"outage,omitempty"`
+	// BytesPerCluster is what the operator holds at rest for each cluster.
+	BytesPerCluster float64 `json:"bytesPerCluster"`
+	// Verdicts on what is promised, once all is measured.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
 }
 
 // Settings by which it was measured.
@@ -59,6 +65,8 @@ type Run struct {
 	// Load averages at its beginning.
 	Load    string  `json:"load"`
 	Changes Changes `json:"changes"`
+	// Entries into quarantine from the poisoning, or from the run's beginning, until its end.
+	Entries Entries `json:"entries"`
 	Period
 }
 

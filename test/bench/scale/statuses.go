@@ -18,18 +18,20 @@ type statuses struct {
 	// ready are the generations for which a cluster says that its spec is reached; absent where it does not.
 	ready map[types.NamespacedName]int64
 	seen  written
+	// entries into quarantine by cluster, see takeEntries.
+	entries map[types.NamespacedName]int
 }
 
 // written is how often statuses were written with a change. A write that changes nothing makes no new version, and is not seen.
 type written struct {
 	// states by cluster: anything else than positions has changed.
 	states map[types.NamespacedName]int
-	// live: positions alone have.
-	live int
+	// live: positions alone have; counters: counts of failures have, and nothing else.
+	live, counters int
 }
 
 func newStatuses() *statuses {
-	return &statuses{ready: map[types.NamespacedName]int64{}, seen: written{states: map[types.NamespacedName]int{}}}
+	return &statuses{ready: map[types.NamespacedName]int64{}, seen: written{states: map[types.NamespacedName]int{}}, entries: map[types.NamespacedName]int{}}
 }
 
 func (s *statuses) handler() cache.ResourceEventHandler {
@@ -59,10 +61,13 @@ func (s *statuses) hear(before, after *v1alpha1.PostgresCluster) {
 	} else {
 		delete(s.ready, key)
 	}
+	s.noteEntries(key, before, after)
 	switch {
 	case before == nil || equality.Semantic.DeepEqual(before.Status, after.Status):
 	case equality.Semantic.DeepEqual(withoutPositions(before.Status), withoutPositions(after.Status)):
 		s.seen.live++
+	case equality.Semantic.DeepEqual(withoutCounters(before.Status), withoutCounters(after.Status)):
+		s.seen.counters++
 	default:
 		s.seen.states[key]++
 	}
@@ -80,6 +85,13 @@ func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresCl
 	for i := range status.Instances {
 		status.Instances[i].Position, status.Instances[i].LagBytes = "", nil
 	}
+	return status
+}
+
+// withoutCounters leaves out what is counted of failures that are no quarantine yet, too.
+func withoutCounters(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresClusterStatus {
+	status = withoutPositions(status)
+	status.Failures = nil
 	return status
 }
 

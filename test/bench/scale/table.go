@@ -47,7 +47,11 @@ func (m Measurement) table() string {
 		m.perMinute(float64(m.Rest.Asked.Leaders)), m.perMinute(float64(m.Rest.Asked.Standbys)))
 	row("questions in the busiest second at rest, of a mean second's", "with jitter", "%.1f times", m.busiest())
 	row("connections to instances that are open after the rest", "none is kept", "%d", m.Rest.Asked.Open)
+	row("bytes of memory for each cluster · all of the operator's before there was any", "", "%.0f · %.1f MiB", m.BytesPerCluster, mebibytes(m.Creation.RSSBefore))
 	row("all clusters ready, from the first one's creation · CPU of the operator meanwhile", "", "%.0f s · %.0f m", m.Creation.Seconds, m.Creation.CPU)
+	if len(m.Verdicts) > 0 {
+		b.WriteString(shownVerdicts(m.Verdicts))
+	}
 	return b.String()
 }
 
