@@ -31,10 +31,12 @@ func newSession(config *pgx.ConnConfig, options Options, name string) *session {
 	return s
 }
 
-// reach the primary, trying again until the context ends. A connection may go astray that has nothing to do with what is tried: a node leads it to where
-// one of the same source port led whose server has vanished.
+// reach the primary, trying again until the context ends. A connection may go astray that has nothing to do with what is tried: for two minutes a node
+// leads one of the same source port to where an earlier one was led, as to a primary that was cut off, and that is a standby once it is back.
 func reach(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	const within, retryEvery = 5 * time.Second, 200 * time.Millisecond
+	config = config.Copy()
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	for {
 		try, cancel := context.WithTimeout(ctx, within)
 		conn, err := pgx.ConnectConfig(try, config)
