@@ -41,7 +41,9 @@ const fieldOwner = "timonier-postgrescluster"
 // Reconciler of PostgresClusters.
 type Reconciler struct {
 	// Client reads from the cache and writes; Live reads from the API server, where a decision hangs on it.
-	Client  client.Client
+	Client client.Client
+	// Held are children that Client does not write to, beside those that an override names.
+	Held    *wheel.Held
 	Live    client.Reader
 	Events  events.EventRecorder
 	Metrics *Metrics
@@ -121,14 +123,18 @@ func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, r.reportUnobserved(ctx, cluster)
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.finishDeletion(ctx, cluster)
+		return r.finishDeletion(ctx, cluster)
 	}
 	scope, err := r.observe(ctx, cluster)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
-	if err := r.resume(ctx, scope); err != nil {
+	tells, err := r.resume(ctx, scope)
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if tells {
+		return r.reportDrift(ctx, scope)
 	}
 	phases := r.phasesOf(scope)
 	round := r.Keeper.Begin(r.subject(scope), reconcile.Names(phases), wheel.Policy(scope.observed.platform, r.Policy()), scope.now)
