@@ -121,10 +121,11 @@ func addControllers(manager ctrl.Manager, options Options) error {
 	}
 	connections := &contact.Connections{Now: options.Now}
 	// What an override of the Platform names is left alone by whatever is written.
-	guarded := reconcile.Guard{Client: manager.GetClient(), LeftAlone: wheel.Reader{Client: manager.GetClient()}.LeftAlone}
+	held := &wheel.Held{}
+	guarded := reconcile.Guard{Client: manager.GetClient(), LeftAlone: wheel.Reader{Client: manager.GetClient(), Held: held}.LeftAlone}
 	keeper := &reconcile.Keeper{Version: version.String()}
 	clusters := &postgrescluster.Reconciler{
-		Client: guarded, Live: manager.GetAPIReader(), Connections: connections,
+		Client: guarded, Held: held, Live: manager.GetAPIReader(), Connections: connections,
 		Events: manager.GetEventRecorder("timonier"), Metrics: clusterMetrics, Keeper: keeper, Policy: options.Policy,
 		ManagerImage: options.ManagerImage, ManagerProgram: program, Images: options.PostgresImages,
 		PeerPolicy: peer, ClientPolicy: client, Workers: options.Workers, Now: options.Now,

@@ -1,11 +1,14 @@
 package reconcile
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 )
@@ -57,21 +60,47 @@ func TestDriftNamesEachFieldThatWouldChangeAndNothingElse(t *testing.T) {
 
 func TestDriftNeverShowsWhatASecretHoldsAndIsBounded(t *testing.T) {
 	secret := func(password string) *unstructured.Unstructured {
-		return &unstructured.Unstructured{Object: object{"kind": "Secret", "metadata": object{"name": "shop-app"}, "data": object{"password": password}, "type": password}}
+		return &unstructured.Unstructured{Object: object{"kind": "Secret", "data": object{"password": password}, "type": password,
+			"metadata": object{"name": "shop-app", "annotations": object{"a.example/copy": password}, "labels": object{"team": password}}}}
 	}
 	drift := driftOf(secret("c2VjcmV0"), secret(strings.Repeat("é", 1000)))
-	if len(drift) != 2 || drift[0] != (contract.Drift{Kind: "Secret", Name: "shop-app", Field: "data.password", Found: "(not shown)", Wanted: "(not shown)"}) {
-		t.Errorf("drift: %+v", drift)
+	for _, d := range drift {
+		if shown := d.Field == "metadata.labels.team"; !shown && (d.Found != "changed" || d.Wanted != "not shown") {
+			t.Errorf("drift shows %+v", d)
+		}
+		if len(d.Wanted) > 256 {
+			t.Errorf("%s: a value has %d bytes", d.Field, len(d.Wanted))
+		}
 	}
-	if len(drift[1].Wanted) > 256 {
-		t.Errorf("a value has %d bytes", len(drift[1].Wanted))
+	if len(drift) != 4 {
+		t.Errorf("drift: %+v", drift)
 	}
 }
 
-func TestWhatWouldBeReplacedIsWantedListsOverTheRest(t *testing.T) {
-	live := object{"spec": object{"ports": []any{"a", "b"}, "type": "ClusterIP"}}
-	overlay(live, object{"spec": object{"ports": []any{"c"}}})
-	if diff := cmp.Diff(object{"spec": object{"ports": []any{"c"}, "type": "ClusterIP"}}, live); diff != "" {
-		t.Error(diff)
+func TestARefusedDryRunIsAnEntryAndWhatPassesIsAnError(t *testing.T) {
+	gone := schema.GroupResource{Resource: "services"}
+	drift, err := Refused("Service", "shop-rw", apierrors.NewForbidden(gone, "shop-rw", errors.New("nobody may have it")))
+	if err != nil || len(drift) != 1 || drift[0].Field != "?" || !strings.Contains(Describe(drift[0]), "Service/shop-rw could not be compared: ") || !strings.Contains(Describe(drift[0]), "nobody may have it") {
+		t.Errorf("refused: %+v, %v", drift, err)
+	}
+	if drift, err := Refused("Service", "shop-rw", Wait(0, "Deleting", "still going away")); err != nil || len(drift) != 1 {
+		t.Errorf("waited for: %+v, %v", drift, err)
+	}
+	if drift, err := Refused("Service", "shop-rw", apierrors.NewConflict(gone, "shop-rw", nil)); err == nil {
+		t.Errorf("a conflict is told as %+v", drift)
+	}
+}
+
+func TestDriftIsDescribedForPeople(t *testing.T) {
+	for want, d := range map[string]contract.Drift{
+		"Pod/shop-2 is missing":                                    Missing("Pod", "shop-2"),
+		"Secret/shop-x is there, and not wanted":                   Surplus("Secret", "shop-x"),
+		"Service/shop-rw spec.type: nothing, wanted ClusterIP":     {Kind: "Service", Name: "shop-rw", Field: "spec.type", Wanted: "ClusterIP"},
+		"Service/shop-rw spec.ports[0].port: 1234, wanted nothing": {Kind: "Service", Name: "shop-rw", Field: "spec.ports[0].port", Found: "1234"},
+		"Secret/shop-app data.password: changed, wanted not shown": {Kind: "Secret", Name: "shop-app", Field: "data.password", Found: "changed", Wanted: "not shown"},
+	} {
+		if got := Describe(d); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

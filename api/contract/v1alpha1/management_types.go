@@ -62,11 +62,11 @@ type Drift struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
-	// Field, as spec.ports[0].port; empty where the whole child is missing.
+	// Field, as spec.ports[0].port; empty for the child as a whole, which is missing or not wanted; "?" where the API server refused to say.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Field string `json:"field,omitempty"`
-	// Found is what is there, cut to a bounded length; empty for nothing. What a Secret holds is not shown.
+	// Found is what is there, cut to a bounded length; empty for nothing. What a Secret holds is not shown: it is "changed".
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Found string `json:"found,omitempty"`

@@ -136,7 +136,9 @@ const (
 	ReasonReleased = "Released"
 	// ReasonRecovered: what was in quarantine succeeded.
 	ReasonRecovered = "Recovered"
-	// ReasonHandedBack: the cluster is managed again; the message has what differed.
+	// ReasonTakenOver: an operator of another patch version goes on with what the former one left alone.
+	ReasonTakenOver = "TakenOver"
+	// ReasonHandedBack: the cluster, or a child of it, is handed back; the message has what differs and is put back next.
 	ReasonHandedBack = "HandedBack"
 	// ReasonFailover: another instance leads, since the former one was lost.
 	ReasonFailover = "Failover"

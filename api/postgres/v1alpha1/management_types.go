@@ -18,10 +18,11 @@ type ManagementStatus struct {
 	// HonouredGeneration is the generation of the spec that was last brought into force.
 	// +optional
 	HonouredGeneration int64 `json:"honouredGeneration,omitempty"`
-	// LeftAlone are single children that an override of the Platform names, as Service/shop-rw. The rest of the cluster is managed.
+	// LeftAlone are single children that an override of the Platform names, as Service/shop-rw, or that were handed back and wait for resumePolicy Enforce. The rest
+	// of the cluster is managed.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=300
 	// +kubebuilder:validation:items:MaxLength=320
 	LeftAlone []string `json:"leftAlone,omitempty"`
 	// Drift from what Timonier would have, as it was found when the cluster was handed back; at most 100 fields.
@@ -32,6 +33,26 @@ type ManagementStatus struct {
 	// DriftedFields is how many fields differed.
 	// +optional
 	DriftedFields int32 `json:"driftedFields,omitempty"`
+	// Told is there from when the drift was found and told until what differs is put back, which only a later round does.
+	// +optional
+	Told *ToldDrift `json:"told,omitempty"`
+	// TakenOverFrom is the version of the operator that managed the cluster before this one, while it is left alone in whole or in part.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	TakenOverFrom string `json:"takenOverFrom,omitempty"`
+}
+
+// ToldDrift is what is being handed back, and what it was compared with.
+type ToldDrift struct {
+	// Generation of the spec that it was compared with.
+	// +required
+	Generation int64 `json:"generation"`
+	// Children that are handed back, as Service/shop-rw; empty for the whole cluster.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=300
+	// +kubebuilder:validation:items:MaxLength=320
+	Children []string `json:"children,omitempty"`
 }
 
 // CertificatesStatus tells how long the cluster's certificates last.

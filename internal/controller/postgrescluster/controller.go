@@ -42,7 +42,9 @@ const fieldOwner = "timonier-postgrescluster"
 // Reconciler of PostgresClusters.
 type Reconciler struct {
 	// Client reads from the cache and writes; Live reads from the API server, where a decision hangs on it.
-	Client  client.Client
+	Client client.Client
+	// Held are children that Client does not write to, beside those that an override names.
+	Held    *wheel.Held
 	Live    client.Reader
 	Events  events.EventRecorder
 	Metrics *Metrics
@@ -126,13 +128,16 @@ func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, r.reportUnobserved(ctx, cluster)
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.finishDeletion(ctx, cluster)
+		return r.finishDeletion(ctx, cluster)
 	}
 	opening := &opening{cluster: cluster}
 	outcomes := reconcile.Run(ctx, opening, r.openingPhases())
 	scope := opening.scope
 	if !opening.complete {
 		return r.reportBlind(ctx, cluster, outcomes)
+	}
+	if opening.tells {
+		return r.reportDrift(ctx, scope)
 	}
 	round := r.Keeper.Begin(r.subject(scope), r.names(scope.steering.state), wheel.Policy(scope.observed.platform, r.Policy()), scope.now)
 	return r.report(ctx, scope, round, append(outcomes, reconcile.Run(ctx, scope, r.phasesOf(scope), round.Suspended()...)...))

@@ -2,6 +2,7 @@ package postgrescluster
 
 import (
 	"fmt"
+	"strings"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -15,8 +16,8 @@ type steeringFacts struct {
 	platform management.Platform
 	// former state, as the status says it; "" for a cluster that was never looked at.
 	former contract.ManagementState
-	// last operator that managed it, and this one.
-	last, version string
+	// last operator that managed it, and this one; before is the one that did when what is left alone still was not this one's, "" where that is not known.
+	last, version, before string
 	// leftAlone are children that an override names.
 	leftAlone []string
 }
@@ -31,6 +32,8 @@ type steering struct {
 	resumes bool
 	// pending: it is to be removed, and that is not confirmed.
 	pending bool
+	// takenOverFrom is the version of another operator that managed what is left alone, "" where nothing is, or it was this one.
+	takenOverFrom string
 }
 
 // decideSteering says who steers the cluster. What is left alone, in whole or in part, is not taken over by an operator of a newer minor or major version:
@@ -61,11 +64,24 @@ func decideSteering(f steeringFacts) steering {
 	case decision.State == contract.Removed:
 		s.reason, s.message = v1alpha1.ReasonRemoved, "taken away, by "+decision.By
 	}
-	if takeover == management.Warns {
-		s.message += fmt.Sprintf(". It was managed last by version %s of the operator, and this is %s", f.last, f.version)
+	if s.takenOverFrom = f.takenOverFrom(takeover, s.state); s.takenOverFrom != "" {
+		s.message += fmt.Sprintf(". What is left alone was managed last by version %s of the operator, and this is %s", s.takenOverFrom, f.version)
 	}
 	s.resumes = s.state == contract.Managed && f.former == contract.Unmanaged
 	return s
+}
+
+// takenOverFrom is the version that is warned of. For as long as something is left alone that version goes on counting, though this one manages the rest.
+func (f steeringFacts) takenOverFrom(takeover management.Takeover, state contract.ManagementState) string {
+	switch {
+	case takeover == management.Warns && f.before != "":
+		return f.before
+	case takeover == management.Warns:
+		return f.last
+	case takeover == management.Refuses, state != contract.Unmanaged && len(f.leftAlone) == 0, f.before == f.version:
+		return ""
+	}
+	return f.before
 }
 
 // heldBack says that a cluster that was handed back stays as it is, since what differs was found and is only to be reported.
@@ -73,5 +89,13 @@ func (s steering) heldBack(fields int) steering {
 	s.state, s.by, s.reason = contract.Unmanaged, "spec.resumePolicy", v1alpha1.ReasonDriftReported
 	s.message = fmt.Sprintf("handed back, and %d fields differ from what Timonier would write: see status.management.drift, or `kubectl timonier drift`. Nothing is done, as spec.resumePolicy Report asks; "+
 		"set it to Enforce to have them put back", fields)
+	return s
+}
+
+// partlyHeldBack says that children that were handed back stay as they are, the rest being managed.
+func (s steering) partlyHeldBack(held []string, fields int) steering {
+	s.reason = v1alpha1.ReasonDriftReported
+	s.message += fmt.Sprintf("; but %s: handed back, and %d fields differ from what Timonier would write (status.management.drift, or `kubectl timonier drift`). They stay so, as spec.resumePolicy Report asks; "+
+		"set it to Enforce to have them put back", strings.Join(held, ", "), fields)
 	return s
 }

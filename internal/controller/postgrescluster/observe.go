@@ -31,10 +31,10 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.PostgresClus
 			return nil, err
 		}
 	}
+	s.members = decideMembers(s.membershipFacts())
 	s.steering = decideSteering(s.steeringFacts(r.Keeper.Version))
 	r.observeCertificates(s)
 	r.observeInstances(ctx, s)
-	s.members = decideMembers(s.membershipFacts())
 	s.image = s.cluster.Spec.Image
 	if s.image == "" {
 		s.image = s.observed.catalogue[s.cluster.Spec.Version]

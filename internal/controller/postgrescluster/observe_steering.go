@@ -3,7 +3,6 @@ package postgrescluster
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/wheel"
-	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
@@ -20,44 +18,19 @@ func (s *scope) resource() management.Resource {
 	return management.Resource{Group: v1alpha1.GroupVersion.Group, Kind: kind, Namespace: s.cluster.Namespace, Name: s.cluster.Name}
 }
 
+// steeringFacts of what was observed. Children that are not there yet are among those left alone: an override of what is to be made counts, too.
 func (s *scope) steeringFacts(version string) steeringFacts {
-	platform := wheel.Says(s.observed.platform)
-	var leftAlone []string
+	var overridden []string
 	for _, child := range s.children() {
-		if management.LeftAlone(child, platform.Overrides) != "" {
-			leftAlone = append(leftAlone, child.Kind+"/"+child.Name)
+		if management.LeftAlone(child, s.observed.platform.Overrides) != "" {
+			overridden = append(overridden, childName(child))
 		}
 	}
-	s.leftAlone = leftAlone
+	s.leftAlone = overridden
 	return steeringFacts{
-		resource: s.resource(), spec: s.cluster.Spec, platform: platform, former: s.cluster.Status.ManagementState,
-		last: s.cluster.Status.OperatorVersion, version: version, leftAlone: leftAlone,
+		resource: s.resource(), spec: s.cluster.Spec, platform: wheel.Says(s.observed.platform), former: s.cluster.Status.ManagementState,
+		last: s.cluster.Status.OperatorVersion, before: s.cluster.Status.Management.TakenOverFrom, version: version, leftAlone: overridden,
 	}
-}
-
-// children that there are, or are to be, as overrides may name them.
-func (s *scope) children() []management.Resource {
-	name := s.cluster.Name
-	all := []management.Resource{
-		{Kind: "Service", Name: naming.PodsService(name)}, {Kind: "Service", Name: naming.PrimaryService(name)}, {Kind: "Service", Name: naming.ReplicaService(name)},
-		{Group: "discovery.k8s.io", Kind: "EndpointSlice", Name: naming.PrimaryService(name)}, {Group: "discovery.k8s.io", Kind: "EndpointSlice", Name: naming.ReplicaService(name)},
-		{Group: "coordination.k8s.io", Kind: "Lease", Name: naming.Lease(name)}, {Group: "policy", Kind: "PodDisruptionBudget", Name: naming.DisruptionBudget(name)},
-		{Kind: "ServiceAccount", Name: naming.ServiceAccount(name)},
-		{Group: "rbac.authorization.k8s.io", Kind: "Role", Name: naming.ServiceAccount(name)}, {Group: "rbac.authorization.k8s.io", Kind: "RoleBinding", Name: naming.ServiceAccount(name)},
-	}
-	for _, pod := range sortedKeys(s.observed.pods) {
-		all = append(all, management.Resource{Kind: "Pod", Name: pod})
-	}
-	for _, claim := range sortedKeys(s.observed.claims) {
-		all = append(all, management.Resource{Kind: "PersistentVolumeClaim", Name: claim})
-	}
-	for _, secret := range sortedKeys(s.observed.secrets) {
-		all = append(all, management.Resource{Kind: "Secret", Name: secret})
-	}
-	for i := range all {
-		all[i].Namespace = s.cluster.Namespace
-	}
-	return slices.Clip(all)
 }
 
 // observeReferences notes what the Secrets that the spec names are like, once something is in quarantine: a change of theirs is a reason to try it again.

@@ -14,42 +14,57 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/controller/wheel"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // holdForRemoval keeps the cluster, by its finalizer, until what is to go has gone: were it deleted meanwhile, nobody would know what its last spec said.
 func (r *Reconciler) holdForRemoval(ctx context.Context, s *scope) error {
+	if err := r.stillRemoved(ctx, s); err != nil {
+		return err
+	}
 	return r.setFinalizer(ctx, s.cluster, true)
 }
 
-// removeInstances stops all instances, the one that leads last, so that it is what the volumes agree on.
-func (r *Reconciler) removeInstances(ctx context.Context, s *scope) error {
-	if s.observed.imageCheck != nil {
-		if err := r.removeImageCheck(ctx, s); err != nil {
-			return err
-		}
+// stillRemoved asks the API server whether the cluster is to be taken away still, by the spec that this round goes by and by what the Platform says now.
+func (r *Reconciler) stillRemoved(ctx context.Context, s *scope) error {
+	live := &v1alpha1.PostgresCluster{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.cluster), live); err != nil {
+		return fmt.Errorf("reading whether the cluster is still to be removed: %w", err)
 	}
-	going := ""
-	for _, name := range sortedKeys(s.observed.pods) {
-		if last := name == s.observed.record.Holder && len(s.observed.pods) > 1; last {
-			continue
-		}
-		pod := s.observed.pods[name]
-		if going = name; !pod.DeletionTimestamp.IsZero() {
-			continue
-		}
-		if err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("removing pod %s: %w", name, err)
-		}
+	platform, err := wheel.Reader{Client: r.Live}.Platform(ctx)
+	if err != nil {
+		return err
 	}
-	if going != "" {
-		// The pod's going is an event.
-		return reconcile.Wait(0, v1alpha1.ReasonRemoving, "instance %s stops", going)
+	says := management.Decide(s.resource(), live.Spec.ManagementState, wheel.Says(platform), contract.Removed)
+	if live.UID != s.cluster.UID || live.Generation != s.cluster.Generation || says.State != contract.Removed || live.Spec.RemovalConfirmation != s.cluster.Name {
+		// The event of the newer version, of the cluster or the Platform, brings us back.
+		return reconcile.Wait(0, v1alpha1.ReasonRemoving, "what is to become of the cluster has changed meanwhile")
 	}
+	s.observed.platform = platform
 	return nil
+}
+
+// removeInstances stops all instances, the one that leads last.
+func (r *Reconciler) removeInstances(ctx context.Context, s *scope) error {
+	stopped, err := r.stopInstances(ctx, s)
+	switch {
+	case err != nil:
+		return err
+	case stopped.going != "":
+		// The pod's going is an event.
+		return reconcile.Wait(0, v1alpha1.ReasonRemoving, "instance %s stops", stopped.going)
+	}
+	var left untouched
+	for _, name := range stopped.alone {
+		left.leave("pod "+name+" is not stopped, and what is to go after it stays", s.alone(kindPod, name))
+	}
+	return left.stalls()
 }
 
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts;secrets,verbs=delete
@@ -107,20 +122,41 @@ func (s *scope) keepsVolumes() bool {
 	return s.cluster.Spec.Storage.RetentionPolicy.WhenDeleted != v1alpha1.DeleteVolume
 }
 
-// removeVolumes where the spec says so. That it is still to be removed, and what is left alone, is read from the API server: they cannot be brought back.
+// removeVolumes where the spec says so. That it is still to be removed, and what is left alone, is read from the API server: they cannot be brought back. Once they go,
+// nothing is left of the system that they held: a cluster that is managed again makes another one.
 func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
-	if !s.keepsVolumes() {
-		live := &v1alpha1.PostgresCluster{}
-		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.cluster), live); err != nil {
-			return fmt.Errorf("reading whether volumes are still to be removed: %w", err)
+	if s.keepsVolumes() {
+		s.removed = true
+		return nil
+	}
+	if err := r.stillRemoved(ctx, s); err != nil {
+		return err
+	}
+	if err := r.deleteVolumes(ctx, s); err != nil {
+		return err
+	}
+	claims, err := r.claimsLive(ctx, s)
+	if err != nil {
+		return err
+	}
+	var left untouched
+	going := ""
+	for i := range claims {
+		switch {
+		case !claims[i].DeletionTimestamp.IsZero():
+			going = claims[i].Name
+		case s.alone(kindVolume, claims[i].Name) != "":
+			left.leave("volume "+claims[i].Name+" is kept", s.alone(kindVolume, claims[i].Name))
+		default:
+			left.leave("volume "+claims[i].Name+" is kept", "Timonier, which did not make it")
 		}
-		if live.UID != s.cluster.UID || live.Generation != s.cluster.Generation {
-			// The event of its newer version brings us back.
-			return reconcile.Wait(0, v1alpha1.ReasonRemoving, "the spec has changed meanwhile")
-		}
-		if err := r.deleteVolumes(ctx, s); err != nil {
-			return err
-		}
+	}
+	if len(left) > 0 {
+		return left.stalls()
+	}
+	if s.dataGone = true; going != "" {
+		// The volume's going is an event.
+		return reconcile.Wait(0, v1alpha1.ReasonRemoving, "volume %s goes", going)
 	}
 	s.removed = true
 	return nil

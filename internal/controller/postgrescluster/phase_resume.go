@@ -2,114 +2,115 @@ package postgrescluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/runtime"
-
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
-	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/reconcile"
 	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // driftShown is how many fields that differ are in the status, leftAloneShown how many children that are left alone.
-const driftShown, leftAloneShown = 100, 100
+const driftShown, leftAloneShown = 100, 300
 
-// resume finds out what a person has changed, before a cluster that is handed back is worked on again. Where that is only to be reported, it stays left alone.
-func (r *Reconciler) resume(ctx context.Context, s *scope) error {
-	if !s.steering.resumes {
+// A cluster, or a child of it, is handed back in two rounds. The first finds out what a person has changed, writes it to the status with a mark (Told), tells it as an
+// event, and does nothing else. A later round, which reads the mark, puts it back; so it is told though the operator ends in between, and told once though its cache is
+// behind. With resumePolicy Report what differs stays as it is: the cluster as a whole, or the children that were handed back.
+
+// resume what is handed back, and tell whether this round is to do no more than to tell what differs.
+func (r *Reconciler) resume(ctx context.Context, s *scope) (tells bool, err error) {
+	r.Held.Set(s.cluster.UID, nil)
+	handed := s.handedBack()
+	if handed == nil {
+		return false, nil
+	}
+	told := handed.covers(s.cluster.Status.Management.Told)
+	if told && !s.reportsOnly() {
+		return false, nil
+	}
+	if s.drift, err = r.findDrift(ctx, s, handed.Children); err != nil {
+		return false, fmt.Errorf("finding out what was changed while it was left alone: %w", err)
+	}
+	s.drifted, s.told = true, &handed.ToldDrift
+	if !told {
+		return true, nil
+	}
+	r.holdBack(s)
+	return false, nil
+}
+
+// reportsOnly: what differs is not to be put back.
+func (s *scope) reportsOnly() bool { return s.cluster.Spec.ResumePolicy == contract.Report }
+
+// returning is what is handed back.
+type returning struct{ v1alpha1.ToldDrift }
+
+// handedBack is what is left alone by the status, and no more by what the spec and the Platform say now; nil for nothing.
+func (s *scope) handedBack() *returning {
+	handed := &returning{v1alpha1.ToldDrift{Generation: s.cluster.Generation}}
+	if s.steering.resumes {
+		return handed
+	}
+	if s.steering.state != contract.Managed {
 		return nil
 	}
-	drift, err := r.findDrift(ctx, s)
-	if err != nil {
-		return fmt.Errorf("finding out what was changed while the cluster was left alone: %w", err)
+	present := s.children()
+	for _, name := range s.cluster.Status.Management.LeftAlone {
+		if !slices.Contains(s.leftAlone, name) && slices.Contains(present, s.child(name)) {
+			handed.Children = append(handed.Children, name)
+		}
 	}
-	s.drift, s.drifted = drift, true
-	if s.cluster.Spec.ResumePolicy == contract.Report && len(drift) > 0 {
-		s.steering = s.steering.heldBack(len(drift))
+	if len(handed.Children) == 0 {
 		return nil
 	}
-	s.note(handedBack(drift), v1alpha1.ReasonHandedBack)
-	return nil
+	return handed
 }
 
-// findDrift of each child that can be written again from the spec alone. Keys, passwords and what instances write are not among them.
-func (r *Reconciler) findDrift(ctx context.Context, s *scope) ([]contract.Drift, error) {
-	var drift []contract.Drift
-	for _, object := range r.appliedChildren(s) {
-		found, err := r.applier().Drift(ctx, s.owner, object)
-		var stalled *reconcile.StalledError
-		if errors.As(err, &stalled) {
-			continue // its name is taken by somebody else's: the phase that makes it says so
+// covers tells whether all of it was told already, by the same spec.
+func (h *returning) covers(told *v1alpha1.ToldDrift) bool {
+	if told == nil || told.Generation != h.Generation || (len(told.Children) == 0) != (len(h.Children) == 0) {
+		return false
+	}
+	return !slices.ContainsFunc(h.Children, func(name string) bool { return !slices.Contains(told.Children, name) })
+}
+
+// holdBack what differs, once that was told; what does not differ any more is managed from now on.
+func (r *Reconciler) holdBack(s *scope) {
+	switch {
+	case len(s.drift) == 0:
+		s.told = nil
+	case len(s.told.Children) == 0:
+		s.steering = s.steering.heldBack(len(s.drift))
+	default:
+		var children []management.Resource
+		for _, name := range s.told.Children {
+			if slices.ContainsFunc(s.drift, func(d contract.Drift) bool { return d.Kind+"/"+d.Name == name }) {
+				s.held, children = append(s.held, name), append(children, s.child(name))
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		drift = append(drift, found...)
+		r.Held.Set(s.cluster.UID, children)
+		s.steering = s.steering.partlyHeldBack(s.held, len(s.drift))
 	}
-	for _, name := range s.names(s.members.run) {
-		if s.observed.pods[name] == nil {
-			drift = append(drift, contract.Drift{Kind: "Pod", Name: name, Wanted: "exists"})
-		}
-	}
-	return slices.DeleteFunc(drift, func(d contract.Drift) bool {
-		return management.LeftAlone(management.Resource{Group: groupOf(d.Kind), Kind: d.Kind, Namespace: s.cluster.Namespace, Name: d.Name}, s.observed.platform.Overrides) != ""
-	}), nil
 }
 
-// groupOf the kinds of children.
-func groupOf(kind string) string {
-	switch kind {
-	case "EndpointSlice":
-		return "discovery.k8s.io"
-	case "Lease":
-		return "coordination.k8s.io"
-	case "PodDisruptionBudget":
-		return "policy"
-	case "Role", "RoleBinding":
-		return "rbac.authorization.k8s.io"
+// handedBack tells of the cluster, or of these children, what was changed and what comes of it.
+func handedBack(children []string, drift []contract.Drift, reportsOnly bool) string {
+	what := "the cluster is handed back"
+	if len(children) > 0 {
+		what = strings.Join(children, ", ") + " handed back"
 	}
-	return ""
-}
-
-// appliedChildren are the objects that phases apply, as they would now.
-func (r *Reconciler) appliedChildren(s *scope) []runtime.ApplyConfiguration {
-	all := slices.Concat(networkObjects(s), permissionObjects(s), existingVolumes(s))
-	if s.observed.lease != nil {
-		all = append(all, desired.Lease(s.desired, nil))
-	}
-	if wanted := s.instancesWanted(); wanted > 1 {
-		all = append(all, desired.DisruptionBudget(s.desired, wanted))
-	}
-	return all
-}
-
-// handedBack tells what was changed, and is put back.
-func handedBack(drift []contract.Drift) string {
 	if len(drift) == 0 {
-		return "the cluster is handed back, and nothing differs from what Timonier would write"
+		return what + ", and nothing differs from what Timonier would write"
 	}
 	var told []string
 	for _, d := range drift {
-		told = append(told, describeDrift(d))
+		told = append(told, reconcile.Describe(d))
 	}
-	return fmt.Sprintf("the cluster is handed back; %d fields differ and are put back: %s", len(drift), strings.Join(told, "; "))
-}
-
-func describeDrift(d contract.Drift) string {
-	if d.Field == "" {
-		return fmt.Sprintf("%s/%s is missing", d.Kind, d.Name)
+	follows := "Timonier puts back what it keeps"
+	if reportsOnly {
+		follows = "nothing is done, as spec.resumePolicy Report asks"
 	}
-	return fmt.Sprintf("%s/%s %s: %s, wanted %s", d.Kind, d.Name, d.Field, orNothing(d.Found), orNothing(d.Wanted))
-}
-
-func orNothing(text string) string {
-	if text == "" {
-		return "nothing"
-	}
-	return text
+	return fmt.Sprintf("%s; %d fields differ, and %s: %s", what, len(drift), follows, strings.Join(told, "; "))
 }

@@ -14,8 +14,13 @@ import (
 // scaleDown removes instances that are not to exist any more, one after the other: first the leader forgets it
 // (rollOut has sent the configuration without it), then its pod goes, then its volumes where the spec says Delete.
 func (r *Reconciler) scaleDown(ctx context.Context, s *scope) error {
+	var left untouched
 	for _, name := range s.names(s.members.remove) {
 		if pod := s.observed.pods[name]; pod != nil {
+			if by := s.alone(kindPod, name); by != "" {
+				left.leave("instance "+name+" is not removed, although the spec asks for fewer", by)
+				continue
+			}
 			if err := r.mayRemove(s, name); err != nil {
 				return err
 			}
@@ -33,7 +38,10 @@ func (r *Reconciler) scaleDown(ctx context.Context, s *scope) error {
 			return reconcile.Wait(soon, v1alpha1.ReasonScaling, "instance %s is gone; the leader takes it off its members", name)
 		}
 	}
-	return r.deleteScaledVolumes(ctx, s)
+	if err := r.deleteScaledVolumes(ctx, s, &left); err != nil {
+		return err
+	}
+	return left.stalls()
 }
 
 // mayRemove waits until no operation runs, which may count on the instance, and the leader has dropped what it keeps for it.
@@ -46,13 +54,23 @@ func (r *Reconciler) mayRemove(s *scope, name string) error {
 		return nil
 	}
 	leader := s.leader()
+	if by := s.alone(kindPod, leader); leader != "" && by != "" && !s.knows(leader) {
+		var left untouched
+		left.leave("instance "+name+" is not removed, since the leader "+leader+" is not told to drop its replication slot", by)
+		return left.stalls()
+	}
 	if leader == "" {
 		return reconcile.Wait(soon, v1alpha1.ReasonScaling, "instance %s is removed when an instance leads", name)
 	}
-	if s.observed.instances[leader].Status.ConfigurationRevision != s.configuration().Revision {
+	if !s.knows(leader) {
 		return reconcile.Wait(soon, v1alpha1.ReasonScaling, "instance %s is removed when %s has dropped its replication slot", name, leader)
 	}
 	return nil
+}
+
+// knows tells whether an instance has the configuration that is wanted now.
+func (s *scope) knows(instance string) bool {
+	return s.observed.instances[instance].Status.ConfigurationRevision == s.configuration().Revision
 }
 
 func (s *scope) isMember(name string) bool {
@@ -73,7 +91,7 @@ func (s *scope) whenScaled() v1alpha1.VolumeRetention {
 
 // deleteScaledVolumes of instances that are neither to run nor there any more. Never while it is not known who
 // leads, never the leader's, and never while hibernating: the volumes are all there is then.
-func (r *Reconciler) deleteScaledVolumes(ctx context.Context, s *scope) error {
+func (r *Reconciler) deleteScaledVolumes(ctx context.Context, s *scope, left *untouched) error {
 	if s.whenScaled() != v1alpha1.DeleteVolume || s.leader() == "" || s.instancesWanted() == 0 {
 		return nil
 	}
@@ -88,6 +106,10 @@ func (r *Reconciler) deleteScaledVolumes(ctx context.Context, s *scope) error {
 			continue
 		}
 		if !claim.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if by := s.alone(kindVolume, claimName); by != "" {
+			left.leave("volume "+claimName+" of the removed instance "+instance+" is not deleted", by)
 			continue
 		}
 		if err := client.IgnoreNotFound(r.Client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID})); err != nil {

@@ -26,6 +26,7 @@ import (
 // retained and is larger keeps its size.
 func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 	var failures error
+	var left untouched
 	growing := ""
 	for _, name := range sortedKeys(s.observed.claims) {
 		claim := s.observed.claims[name]
@@ -34,6 +35,10 @@ func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 			continue
 		}
 		asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]
+		if by := s.alone(kindVolume, name); by != "" && size.Cmp(asked) > 0 {
+			left.leave(fmt.Sprintf("volume %s does not grow from %s to %s", name, asked.String(), size.String()), by)
+			continue
+		}
 		if size.Cmp(asked) > 0 {
 			if err := r.growVolume(ctx, s, claim, *size); err != nil {
 				failures = errors.Join(failures, err)
@@ -45,6 +50,9 @@ func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 		if bound && claim.Status.Phase == corev1.ClaimBound && has.Cmp(asked) < 0 {
 			growing = fmt.Sprintf("volume %s grows from %s to %s", claim.Name, has.String(), asked.String())
 		}
+	}
+	if failures == nil && len(left) > 0 {
+		return left.stalls()
 	}
 	if failures == nil && growing != "" {
 		// The claim's status is an event.

@@ -86,6 +86,9 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 	if system := s.system(); system != "" {
 		status.SystemIdentifier = system
 	}
+	if s.dataGone {
+		status.SystemIdentifier = ""
+	}
 	status.Primary = s.leader()
 	status.Availability = s.availabilityStatus(status.Availability)
 	status.Instances = s.instanceStatuses()

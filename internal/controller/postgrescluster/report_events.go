@@ -127,9 +127,16 @@ func newlyLed(before, after *v1alpha1.AvailabilityStatus) bool {
 
 // tellOfSteering as an event on each change of who steers the cluster.
 func (r *Reconciler) tellOfSteering(cluster *v1alpha1.PostgresCluster, before, after v1alpha1.PostgresClusterStatus) {
+	if from := after.Management.TakenOverFrom; from != "" && from != before.Management.TakenOverFrom {
+		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonTakenOver, "Reconcile",
+			"what is left alone was managed last by version %s of the operator, and this is %s: it is not supported until it is handed back", from, r.Keeper.Version)
+	}
 	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionManaged), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionManaged)
 	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason || was == nil && is.Status == metav1.ConditionTrue {
 		return
+	}
+	if is.Reason == v1alpha1.ReasonDriftReported {
+		return // tellOfDrift has
 	}
 	severity := corev1.EventTypeNormal
 	if is.Status == metav1.ConditionFalse {

@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
@@ -26,23 +30,66 @@ func (s *scope) setSteering(status *v1alpha1.PostgresClusterStatus, version stri
 		status.Management.Since = &metav1.Time{Time: s.now.Truncate(time.Second)}
 	}
 	status.ManagementState, status.Management.By = s.steering.state, s.steering.by
-	status.Management.LeftAlone = s.leftAlone[:min(len(s.leftAlone), leftAloneShown)]
-	if s.drifted {
-		status.Management.Drift, status.Management.DriftedFields = s.drift[:min(len(s.drift), driftShown)], int32(len(s.drift))
-	}
+	leftAlone := union(s.leftAlone, s.held)
+	status.Management.LeftAlone = leftAlone[:min(len(leftAlone), leftAloneShown)]
+	status.Management.TakenOverFrom = s.steering.takenOverFrom
+	s.setDrift(status)
 	if s.steering.state != contract.Unmanaged {
 		status.OperatorVersion = version
 	}
 	if s.steering.state == contract.Managed && reached {
 		status.Management.HonouredGeneration = s.cluster.Generation
 	}
-	managed := metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionTrue, Reason: s.steering.reason, Message: s.steering.message, ObservedGeneration: s.cluster.Generation}
+	managed := metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionTrue, Reason: s.steering.reason, Message: reconcile.Brief(s.steering.message), ObservedGeneration: s.cluster.Generation}
 	if s.steering.state != contract.Managed {
 		managed.Status = metav1.ConditionFalse
 		managed.Message = reconcile.Brief(fmt.Sprintf("%s. Generation %d of the spec was the last that was brought into force, and this is %d",
 			s.steering.message, status.Management.HonouredGeneration, s.cluster.Generation))
 	}
 	meta.SetStatusCondition(&status.Conditions, managed)
+}
+
+// setDrift writes what was found to differ. What was found before stays, unless it was looked for again: it is what was put back.
+func (s *scope) setDrift(status *v1alpha1.PostgresClusterStatus) {
+	status.Management.Told = s.told
+	if s.drifted {
+		status.Management.Drift, status.Management.DriftedFields = s.drift[:min(len(s.drift), driftShown)], int32(len(s.drift)) //nolint:gosec // some thousand at most
+	}
+}
+
+// reportDrift writes what a person has changed, and tells it as an event. Nothing is done in this round: the next one, which reads that it was told, puts it
+// back. It is written over nothing but what this round has read, so that a round with an old cache neither tells it twice nor takes it away.
+func (r *Reconciler) reportDrift(ctx context.Context, s *scope) (ctrl.Result, error) {
+	status := *s.cluster.Status.DeepCopy()
+	s.setDrift(&status)
+	err := r.writeStatus(ctx, s.cluster, status)
+	if apierrors.IsConflict(err) {
+		// The event of its newer version brings us back, unless it came before this one was begun.
+		return ctrl.Result{RequeueAfter: soon}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	r.tellOfDrift(s)
+	// The event of this write brings us back.
+	return ctrl.Result{}, nil
+}
+
+// tellOfDrift as an event, that is about the child where one is handed back.
+func (r *Reconciler) tellOfDrift(s *scope) {
+	var child runtime.Object
+	if len(s.told.Children) > 0 {
+		first := s.child(s.told.Children[0])
+		child = &metav1.PartialObjectMetadata{
+			TypeMeta:   metav1.TypeMeta{Kind: first.Kind, APIVersion: apiVersionOf(first.Kind)},
+			ObjectMeta: metav1.ObjectMeta{Namespace: first.Namespace, Name: first.Name},
+		}
+	}
+	severity, reason := corev1.EventTypeNormal, v1alpha1.ReasonHandedBack
+	if s.reportsOnly() && len(s.drift) > 0 {
+		severity, reason = corev1.EventTypeWarning, v1alpha1.ReasonDriftReported
+	}
+	r.Events.Eventf(s.cluster, child, severity, reason, "HandBack", "%s", reconcile.Brief(handedBack(s.told.Children, s.drift, s.reportsOnly())))
 }
 
 // setUnsteered says what is so of a cluster that nobody steers: whether the spec is reached is not known of one that is left alone, and it is not of one that
@@ -65,6 +112,9 @@ func (s *scope) setUnsteered(conditions *[]metav1.Condition, verdict reconcile.V
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, v1alpha1.ReasonRemoving, "the cluster is being taken away"
 		if verdict.Waiting != nil {
 			ready.Message = verdict.Waiting.Message
+		}
+		if verdict.Stalled != nil {
+			ready.Reason, ready.Message = verdict.Stalled.Reason, verdict.Stalled.Message
 		}
 	}
 	meta.SetStatusCondition(conditions, ready)

@@ -46,9 +46,12 @@ type scope struct {
 	checked    *v1alpha1.ImageStatus
 	// withheld is why no pod is stopped for another one; nil where nothing speaks against it.
 	withheld error
-	// drift from what Timonier would have, as it was found when the cluster was handed back; drifted once that was looked for.
+	// drift from what Timonier would have, as it was found when the cluster or a child was handed back; drifted once that was looked for.
 	drift   []contract.Drift
 	drifted bool
+	// told is what is handed back and not yet put back, nil for nothing. held are the children of it that stay left alone, as resumePolicy Report asks.
+	told *v1alpha1.ToldDrift
+	held []string
 	// renewal is the operation by which certificates are issued anew now, nil for none; renewed once they are.
 	renewal *v1alpha1.PostgresOperation
 	renewed bool
@@ -58,8 +61,8 @@ type scope struct {
 	leftAlone []string
 	// made are instances whose pod was made in this round.
 	made map[string]bool
-	// removed: all is taken away that was to go.
-	removed bool
+	// removed: all is taken away that was to go. dataGone: the volumes too, so that nothing ties the cluster to a system any more.
+	removed, dataGone bool
 	// referenced is a hash of the Secrets that the spec names, "" where nobody looked.
 	referenced string
 	// failures that are known of the cluster, with those of this round.

@@ -14,7 +14,11 @@ import (
 )
 
 // Reader of what the Platform says: from the cache mostly, from the API server where what is deleted cannot be brought back.
-type Reader struct{ Client client.Reader }
+type Reader struct {
+	Client client.Reader
+	// Held are children that are left alone although no override names them any more; nil for none.
+	Held *Held
+}
 
 // Platform as it is; empty where there is none, which means the built-in defaults.
 func (r Reader) Platform(ctx context.Context) (platformv1alpha1.PlatformSpec, error) {
@@ -36,7 +40,10 @@ func (r Reader) LeftAlone(ctx context.Context, object management.Resource) (stri
 	if err != nil {
 		return "", err
 	}
-	return management.LeftAlone(object, platform.Overrides), nil
+	if by := management.LeftAlone(object, platform.Overrides); by != "" {
+		return by, nil
+	}
+	return r.Held.By(object), nil
 }
 
 // Ours tells whether a group is one of Timonier's.

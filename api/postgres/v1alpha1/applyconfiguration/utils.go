@@ -102,6 +102,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.SynchronousCommitOverrideApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SynchronousCommitOverrides"):
 		return &postgresv1alpha1.SynchronousCommitOverridesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ToldDrift"):
+		return &postgresv1alpha1.ToldDriftApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Volume"):
 		return &postgresv1alpha1.VolumeApplyConfiguration{}
 

@@ -424,6 +424,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: takenOverFrom
+      type:
+        scalar: string
+    - name: told
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ToldDrift
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ObjectStatus
   map:
     fields:
@@ -983,6 +989,18 @@ var schemaYAML = typed.YAMLObject(`types:
             namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.SynchronousCommitOverride
           elementRelationship: atomic
     - name: total
+      type:
+        scalar: numeric
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ToldDrift
+  map:
+    fields:
+    - name: children
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: generation
       type:
         scalar: numeric
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Volume

@@ -20,12 +20,17 @@ type ManagementStatusApplyConfiguration struct {
 	Since *v1.Time `json:"since,omitempty"`
 	// HonouredGeneration is the generation of the spec that was last brought into force.
 	HonouredGeneration *int64 `json:"honouredGeneration,omitempty"`
-	// LeftAlone are single children that an override of the Platform names, as Service/shop-rw. The rest of the cluster is managed.
+	// LeftAlone are single children that an override of the Platform names, as Service/shop-rw, or that were handed back and wait for resumePolicy Enforce. The rest
+	// of the cluster is managed.
 	LeftAlone []string `json:"leftAlone,omitempty"`
 	// Drift from what Timonier would have, as it was found when the cluster was handed back; at most 100 fields.
 	Drift []contractv1alpha1.Drift `json:"drift,omitempty"`
 	// DriftedFields is how many fields differed.
 	DriftedFields *int32 `json:"driftedFields,omitempty"`
+	// Told is there from when the drift was found and told until what differs is put back, which only a later round does.
+	Told *ToldDriftApplyConfiguration `json:"told,omitempty"`
+	// TakenOverFrom is the version of the operator that managed the cluster before this one, while it is left alone in whole or in part.
+	TakenOverFrom *string `json:"takenOverFrom,omitempty"`
 }
 
 // ManagementStatusApplyConfiguration constructs a declarative configuration of the ManagementStatus type for use with
@@ -83,5 +88,21 @@ func (b *ManagementStatusApplyConfiguration) WithDrift(values ...contractv1alpha
 // If called multiple times, the DriftedFields field is set to the value of the last call.
 func (b *ManagementStatusApplyConfiguration) WithDriftedFields(value int32) *ManagementStatusApplyConfiguration {
 	b.DriftedFields = &value
+	return b
+}
+
+// WithTold sets the Told field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Told field is set to the value of the last call.
+func (b *ManagementStatusApplyConfiguration) WithTold(value *ToldDriftApplyConfiguration) *ManagementStatusApplyConfiguration {
+	b.Told = value
+	return b
+}
+
+// WithTakenOverFrom sets the TakenOverFrom field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TakenOverFrom field is set to the value of the last call.
+func (b *ManagementStatusApplyConfiguration) WithTakenOverFrom(value string) *ManagementStatusApplyConfiguration {
+	b.TakenOverFrom = &value
 	return b
 }
