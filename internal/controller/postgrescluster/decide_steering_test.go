@@ -46,3 +46,32 @@ func TestWhoSteersTheCluster(t *testing.T) {
 		})
 	}
 }
+
+func TestThatAnotherVersionManagedWhatIsLeftAloneIsSaidForAsLongAsItIs(t *testing.T) {
+	alone := []string{"Service/shop-rw"}
+	for name, tc := range map[string]struct {
+		last, before string
+		unmanaged    bool
+		leftAlone    []string
+		want         string
+	}{
+		"another patch version has managed it":           {"v1.2.1", "", false, alone, "v1.2.1"},
+		"in the next round this one has":                 {"v1.2.0", "v1.2.1", false, alone, "v1.2.1"},
+		"a third one takes over":                         {"v1.2.2", "v1.2.1", false, alone, "v1.2.1"},
+		"the whole cluster is left alone":                {"v1.2.1", "", true, nil, "v1.2.1"},
+		"it is handed back":                              {"v1.2.0", "v1.2.1", false, nil, ""},
+		"this version has managed it from the start":     {"v1.2.0", "", false, alone, ""},
+		"nothing is left alone, whatever the version is": {"v1.2.1", "", false, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			facts := steeringFacts{resource: management.Resource{Kind: "PostgresCluster", Name: "shop"}, last: tc.last, before: tc.before, version: "v1.2.0", leftAlone: tc.leftAlone}
+			if tc.unmanaged {
+				facts.spec.ManagementState = contract.Unmanaged
+			}
+			got := decideSteering(facts)
+			if got.takenOverFrom != tc.want || (tc.want != "") != strings.Contains(got.message, "by version "+tc.want+" of the operator, and this is v1.2.0") {
+				t.Errorf("warns of %q: %s", got.takenOverFrom, got.message)
+			}
+		})
+	}
+}

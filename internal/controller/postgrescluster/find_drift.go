@@ -110,11 +110,12 @@ func (r *Reconciler) driftOfPod(ctx context.Context, s *scope, pod *corev1.Pod) 
 	if s.image != "" {
 		becomes := &corev1.Pod{}
 		err := r.applier().Try(ctx, desired.Pod(s.desired, r.podInput(s, pod.Name)), becomes)
-		// A quota counts the present pod too, so what it says does not count.
-		if err != nil && !strings.Contains(err.Error(), "exceeded quota") {
+		switch {
+		case err == nil:
+			found["spec"], wanted["spec"] = containersOf(pod, becomes), containersOf(becomes, becomes)
+		case !strings.Contains(err.Error(), "exceeded quota"): // which counts the present pod too, so that it says nothing
 			return reconcile.Refused(kindPod, pod.Name, err)
 		}
-		found["spec"], wanted["spec"] = containersOf(pod, becomes), containersOf(becomes, becomes)
 	}
 	return reconcile.Compare(kindPod, pod.Name, found, wanted)
 }

@@ -74,6 +74,10 @@ func (r *Reconciler) removeInstances(ctx context.Context, s *scope) error {
 
 // removeChildren takes all else away but the volumes. The Secrets of roles go with the volumes alone: what they open is kept as long as these are.
 func (r *Reconciler) removeChildren(ctx context.Context, s *scope) error {
+	// Instances take their time to stop, and somebody may have thought again meanwhile.
+	if err := r.stillRemoved(ctx, s); err != nil {
+		return err
+	}
 	name := s.cluster.Name
 	objects := []client.Object{
 		&policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: naming.DisruptionBudget(name)}},
