@@ -1,6 +1,7 @@
 package postgrescluster
 
 import (
+	"slices"
 	"crypto/rand"
 	"strings"
 	"testing"
@@ -103,5 +104,27 @@ func TestWhereTimonierRenewsCertificatesNothingIsWarnedOf(t *testing.T) {
 	s.certificates.leaveAlone("shop-certificates")
 	if condition := expiring(s); condition == nil || !strings.Contains(condition.Message, "leave these Secrets alone: shop-certificates") {
 		t.Errorf("the Secret is left alone by an override: %+v", condition)
+	}
+}
+
+func TestWhatARenewalDidNotIssueIsToldUntilItsOperationHasEnded(t *testing.T) {
+	s := certified(t, policies(), 0)
+	s.renewal, s.renewed = &v1alpha1.PostgresOperation{}, true
+	s.renewal.UID = "asked"
+	s.certificates.leaveAlone("shop-certificates")
+	status := v1alpha1.PostgresClusterStatus{}
+	s.setCertificates(&status)
+
+	again := certified(t, policies(), 0)
+	again.renewal, again.certificates.planned = s.renewal, true
+	again.setCertificates(&status)
+	if !slices.Equal(status.Certificates.LeftAlone, []string{"shop-certificates"}) {
+		t.Errorf("the round after it forgot what was left alone: %+v", status.Certificates)
+	}
+
+	again.renewal = nil
+	again.setCertificates(&status)
+	if len(status.Certificates.LeftAlone) > 0 {
+		t.Errorf("nothing is to be written any more, and the operation has ended: %+v", status.Certificates)
 	}
 }
