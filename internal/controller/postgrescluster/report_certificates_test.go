@@ -1,8 +1,8 @@
 package postgrescluster
 
 import (
-	"slices"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"testing"
 	"time"
