@@ -50,13 +50,20 @@ func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) 
 }
 
 func TestNobodyWaitsLongerThanAMinuteForTheNextAttempt(t *testing.T) {
-	queue := Backoff[string]()
+	queue := NewBackoff[string]()
 	last := time.Duration(0)
 	for range 40 {
 		last = queue.When("shop")
 	}
 	if last != time.Minute {
 		t.Errorf("after forty failures it is tried in %s", last)
+	}
+	queue.NoRoom("shop")
+	if again := queue.When("shop"); again > 5*time.Second {
+		t.Errorf("there was no room for it, and it is to wait for %s", again)
+	}
+	if after := queue.When("shop"); after != time.Minute {
+		t.Errorf("that there was no room has its back-off forgotten: %s", after)
 	}
 	if first := queue.When("sales"); first > time.Second {
 		t.Errorf("another one waits for it: %s", first)

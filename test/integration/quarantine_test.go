@@ -23,6 +23,12 @@ import (
 // forbidden has an admission policy refuse the Service of this name, until it is lifted.
 func forbidden(t *testing.T, c client.Client, service string) (lifted func()) {
 	t.Helper()
+	return refused(t, c, fmt.Sprintf("object.metadata.name != %q", service), service)
+}
+
+// refused has an admission policy refuse Services but those of which this is true, until it is lifted. One that it refuses shows when it is in force.
+func refused(t *testing.T, c client.Client, takes, service string) (lifted func()) {
+	t.Helper()
 	fail, forbids := admissionv1.Fail, metav1.StatusReasonForbidden
 	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "no-" + service}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy: &fail,
@@ -30,7 +36,7 @@ func forbidden(t *testing.T, c client.Client, service string) (lifted func()) {
 			Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
 			Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"services"}},
 		}}}},
-		Validations: []admissionv1.Validation{{Expression: fmt.Sprintf("object.metadata.name != %q", service), Message: "nobody may have this Service", Reason: &forbids}},
+		Validations: []admissionv1.Validation{{Expression: takes, Message: "nobody may have this Service", Reason: &forbids}},
 	}}
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: policy.Name}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 		PolicyName: policy.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},

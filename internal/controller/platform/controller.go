@@ -118,7 +118,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&postgresv1alpha1.PostgresCluster{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []ctrlreconcile.Request {
 			return []ctrlreconcile.Request{{NamespacedName: client.ObjectKey{Name: v1alpha1.SingletonName}}}
 		}), builder.WithPredicates(newsOfSteering())).
-		WithOptions(controller.Options{RateLimiter: reconcile.Backoff[ctrl.Request]()}).
+		WithOptions(controller.Options{RateLimiter: reconcile.NewBackoff[ctrl.Request]()}).
 		Complete(r)
 }
 

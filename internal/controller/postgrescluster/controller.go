@@ -68,6 +68,7 @@ type Reconciler struct {
 
 	granted   granted
 	offenders *reconcile.Offenders
+	backoff   *reconcile.Backoff[ctrl.Request]
 	written   written
 	recalled  recalled
 	// known has the UID of each cluster, by its name.
@@ -95,6 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	leave, ok := r.offenders.Enter()
 	if !ok {
 		// That there is room is no event.
+		r.backoff.NoRoom(request)
 		return ctrl.Result{Requeue: true, Priority: &low}, nil //nolint:staticcheck // RequeueAfter would have the queue forget its back-off
 	}
 	defer leave()
@@ -170,7 +172,7 @@ func (r *Reconciler) subject(s *scope) reconcile.Subject {
 
 // SetupWithManager says which events lead to a reconcile.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
-	r.offenders = reconcile.NewOffenders(r.Workers)
+	r.offenders, r.backoff = reconcile.NewOffenders(r.Workers), reconcile.NewBackoff[ctrl.Request]()
 	ours := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	return ctrl.NewControllerManagedBy(manager).
 		Named("postgrescluster").
@@ -189,7 +191,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(clusterOfLabel)).
 		Watches(&platformv1alpha1.Platform{}, handler.EnqueueRequestsFromMapFunc(r.allClusters)).
 		Watches(&v1alpha1.PostgresOperation{}, handler.EnqueueRequestsFromMapFunc(clusterOfRenewal)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: reconcile.Backoff[ctrl.Request]()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: r.backoff}).
 		Complete(r)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -40,5 +41,16 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 	want := []v1alpha1.ObjectStatus{{Name: "other", State: "Refused", Message: "no"}}
 	if after.RejectedParameters != nil || after.Roles != nil || !cmp.Equal(after.Databases, want) {
 		t.Errorf("what is true now does not take its place: %+v", after)
+	}
+}
+
+func TestTheFirstLookAtAClusterIsNoReasonToWriteItsPositionsAgain(t *testing.T) {
+	key, start := types.NamespacedName{Namespace: "sales", Name: "shop"}, time.Unix(1000, 0)
+	remembered := &written{}
+	if remembered.olderThan(key, start, time.Minute) || remembered.olderThan(key, start.Add(time.Minute), time.Minute) {
+		t.Error("the operator before this one may have written them just now")
+	}
+	if !remembered.olderThan(key, start.Add(61*time.Second), time.Minute) {
+		t.Error("a minute is over")
 	}
 }

@@ -93,6 +93,6 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("postgresoperation").
 		For(&v1alpha1.PostgresOperation{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: reconcile.Backoff[ctrl.Request]()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: reconcile.NewBackoff[ctrl.Request]()}).
 		Complete(r)
 }
