@@ -100,6 +100,28 @@ func TestAPodThatAnOverrideLeavesAloneGetsNothingAndThatIsTold(t *testing.T) {
 	}
 }
 
+func TestAPodThatAnOverrideLeavesAloneAndThatIsLostIsNotMadeAgainAndThatIsTold(t *testing.T) {
+	c := operatorRuns(t)
+	asked(t, c, "missed", "instances: 2")
+	exists[corev1.Pod](t, c, "missed-1")
+	exists[corev1.Pod](t, c, "missed-2")
+	platformSays(t, c, platformv1alpha1.PlatformSpec{Overrides: []contract.Override{{Kind: "Pod", Namespace: "shop", Name: "missed-2", Unmanaged: true}}})
+	eventually(t, "the status names what is left alone", func() bool {
+		return len(exists[v1alpha1.PostgresCluster](t, c, "missed").Status.Management.LeftAlone) == 1
+	})
+	if err := c.Delete(t.Context(), exists[corev1.Pod](t, c, "missed-2")); err != nil {
+		t.Fatal(err)
+	}
+	stalledFor(t, c, "missed", v1alpha1.ReasonHandsOff)
+	lookedAgain(t, c, "missed")
+	if stalled := meta.FindStatusCondition(exists[v1alpha1.PostgresCluster](t, c, "missed").Status.Conditions, v1alpha1.ConditionStalled); stalled == nil || !strings.Contains(stalled.Message, "pod missed-2 is not made") {
+		t.Errorf("Stalled is %+v", stalled)
+	}
+	if err := c.Get(t.Context(), key("missed-2"), &corev1.Pod{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the pod that was lost: %v", err)
+	}
+}
+
 func TestAVolumeThatAnOverrideLeavesAloneDoesNotGrowAndThatIsToldOnce(t *testing.T) {
 	c := operatorRuns(t)
 	asked(t, c, "small", "instances: 1\nstorage: {size: 1Gi}")
