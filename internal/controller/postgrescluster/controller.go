@@ -129,11 +129,10 @@ func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
-	tells, err := r.resume(ctx, scope)
-	if err != nil {
+	if err := r.resume(ctx, scope); err != nil {
 		return ctrl.Result{}, err
 	}
-	if tells {
+	if scope.tells {
 		return r.reportDrift(ctx, scope)
 	}
 	phases := r.phasesOf(scope)
