@@ -51,7 +51,7 @@ func renderDrift(out io.Writer, cluster v1alpha1.PostgresCluster) error {
 	if more := int(management.DriftedFields) - len(management.Drift); more > 0 {
 		fmt.Fprintf(out, "and %d more\n", more)
 	}
-	if cluster.Status.ManagementState == contract.Unmanaged {
+	if cluster.Status.ManagementState == contract.Unmanaged || management.Told != nil {
 		fmt.Fprintln(out, "Nothing is done about it until spec.resumePolicy is Enforce.")
 	} else {
 		fmt.Fprintln(out, "It was put back.")

@@ -138,7 +138,7 @@ func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if !opening.complete {
 		return r.reportBlind(ctx, cluster, outcomes)
 	}
-	if opening.tells {
+	if scope.tells {
 		return r.reportDrift(ctx, scope)
 	}
 	round := r.Keeper.Begin(r.subject(scope), r.names(scope.steering.state), wheel.Policy(scope.observed.platform, r.Policy()), scope.now)

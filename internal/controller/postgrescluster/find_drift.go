@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -86,13 +86,18 @@ func (r *Reconciler) appliedChildren(s *scope) []runtime.ApplyConfiguration {
 func (r *Reconciler) podDrift(ctx context.Context, s *scope, asked func(kind, name string) bool) ([]contract.Drift, error) {
 	var drift []contract.Drift
 	for _, name := range s.names(s.members.run) {
-		pod := s.observed.pods[name]
-		if !asked(kindPod, name) || pod == nil && s.image == "" {
+		if !asked(kindPod, name) {
 			continue
 		}
-		if pod == nil {
+		// The cache need not have all of a pod.
+		pod := &corev1.Pod{}
+		err := r.Live.Get(ctx, s.key(name), pod)
+		if apierrors.IsNotFound(err) {
 			drift = append(drift, reconcile.Missing(kindPod, name))
 			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading pod %s: %w", name, err)
 		}
 		found, err := r.driftOfPod(ctx, s, pod)
 		if err != nil {
@@ -157,7 +162,7 @@ func (s *scope) surplus(asked func(kind, name string) bool) []contract.Drift {
 	}
 	name := s.cluster.Name
 	find("Service", sortedKeys(s.observed.services), []string{naming.PodsService(name), naming.PrimaryService(name), naming.ReplicaService(name)})
-	find(kindPod, slices.Sorted(maps.Keys(s.observed.pods)), s.names(s.members.run))
+	find(kindPod, sortedKeys(s.observed.pods), s.names(s.members.run))
 	find(kindSecret, sortedKeys(s.observed.secrets), s.wantedSecrets())
 	return drift
 }

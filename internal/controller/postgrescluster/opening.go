@@ -19,8 +19,6 @@ type opening struct {
 	// scope is nil where it could not be observed; complete once all of the opening has ended in Done.
 	scope    *scope
 	complete bool
-	// tells: what differs in what is handed back is told, and nothing else is done.
-	tells bool
 }
 
 // openingPhases are vital: without them nothing is done for the cluster, not even what keeps its data safe.
@@ -31,7 +29,7 @@ func (r *Reconciler) openingPhases() []reconcile.Phase[*opening] {
 			return err
 		}},
 		{Name: "resume", Vital: true, Requires: []string{"observe"}, Run: func(ctx context.Context, o *opening) (err error) {
-			o.tells, err = r.resume(ctx, o.scope)
+			err = r.resume(ctx, o.scope)
 			o.complete = err == nil
 			return err
 		}},

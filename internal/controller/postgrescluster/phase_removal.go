@@ -143,22 +143,22 @@ func (r *Reconciler) removeVolumes(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	own := s.ownClaims(claims)
 	var left untouched
 	going := ""
-	for i := range claims {
-		switch {
-		case !claims[i].DeletionTimestamp.IsZero():
-			going = claims[i].Name
-		case s.alone(kindVolume, claims[i].Name) != "":
-			left.leave("volume "+claims[i].Name+" is kept", s.alone(kindVolume, claims[i].Name))
-		default:
-			left.leave("volume "+claims[i].Name+" is kept", "Timonier, which did not make it")
+	for _, name := range sortedKeys(own) {
+		if by := s.alone(kindVolume, name); by != "" && own[name].DeletionTimestamp.IsZero() {
+			left.leave("volume "+name+" is kept", by)
+		} else {
+			going = name
 		}
 	}
 	if len(left) > 0 {
 		return left.stalls()
 	}
-	if s.dataGone = true; going != "" {
+	// A claim that somebody made under a volume's name may hold a copy of the data.
+	s.dataGone = len(own) == len(claims)
+	if going != "" {
 		// The volume's going is an event.
 		return reconcile.Wait(0, v1alpha1.ReasonRemoving, "volume %s goes", going)
 	}

@@ -19,26 +19,26 @@ const driftShown, leftAloneShown = 100, 300
 // event, and does nothing else. A later round, which reads the mark, puts it back; so it is told though the operator ends in between, and told once though its cache is
 // behind. With resumePolicy Report what differs stays as it is: the cluster as a whole, or the children that were handed back.
 
-// resume what is handed back, and tell whether this round is to do no more than to tell what differs.
-func (r *Reconciler) resume(ctx context.Context, s *scope) (tells bool, err error) {
+// resume what is handed back. Where this round is to do no more than to tell what differs, the scope says so.
+func (r *Reconciler) resume(ctx context.Context, s *scope) error {
 	r.Held.Set(s.cluster.UID, nil)
 	handed := s.handedBack()
 	if handed == nil {
-		return false, nil
+		return nil
 	}
 	told := handed.covers(s.cluster.Status.Management.Told)
 	if told && !s.reportsOnly() {
-		return false, nil
+		return nil
 	}
-	if s.drift, err = r.findDrift(ctx, s, handed.Children); err != nil {
-		return false, fmt.Errorf("finding out what was changed while it was left alone: %w", err)
+	drift, err := r.findDrift(ctx, s, handed.Children)
+	if err != nil {
+		return fmt.Errorf("finding out what was changed while it was left alone: %w", err)
 	}
-	s.drifted, s.told = true, &handed.ToldDrift
-	if !told {
-		return true, nil
+	s.drift, s.drifted, s.told, s.tells = drift, true, &handed.ToldDrift, !told
+	if told {
+		r.holdBack(s)
 	}
-	r.holdBack(s)
-	return false, nil
+	return nil
 }
 
 // reportsOnly: what differs is not to be put back.

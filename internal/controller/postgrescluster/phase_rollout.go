@@ -49,10 +49,12 @@ func (r *Reconciler) leftBehind(s *scope, configuration instanceapi.Configuratio
 	var left untouched
 	for _, name := range s.names(s.members.run) {
 		by := s.alone(kindPod, name)
-		if by == "" || s.observed.pods[name] == nil {
+		if by == "" {
 			continue
 		}
 		switch member := r.factsOf(s, name, configuration); {
+		case s.observed.pods[name] == nil:
+			left.leave("pod "+name+" is not made", by)
 		case member.replace:
 			left.leave("pod "+name+" is not replaced, although the spec asks for another one", by)
 		case member.answers && !member.configured:
@@ -127,6 +129,11 @@ func (r *Reconciler) takeSteps(ctx context.Context, s *scope, configuration inst
 				return err
 			}
 		case verbWait:
+			if by := s.alone(kindPod, step.waitsFor); by != "" && s.observed.pods[step.waitsFor] == nil {
+				left := untouched{}
+				left.leave(fmt.Sprintf("%s is next, when %s serves again, whose pod is not made", step.instance, step.waitsFor), by)
+				return left.stalls()
+			}
 			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when %s serves again", step.instance, step.waitsFor)
 		case verbAwaitHeir:
 			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when a standby can take over from it", step.instance)

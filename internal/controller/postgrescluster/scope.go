@@ -52,6 +52,8 @@ type scope struct {
 	// told is what is handed back and not yet put back, nil for nothing. held are the children of it that stay left alone, as resumePolicy Report asks.
 	told *v1alpha1.ToldDrift
 	held []string
+	// tells: this round tells the drift, and does nothing else.
+	tells bool
 	// renewal is the operation by which certificates are issued anew now, nil for none; renewed once they are.
 	renewal *v1alpha1.PostgresOperation
 	renewed bool
