@@ -21,7 +21,7 @@ import (
 )
 
 // forbidden has an admission policy refuse the Service of this name, until it is lifted.
-func forbidden(t *testing.T, c client.Client, service string) (lift func()) {
+func forbidden(t *testing.T, c client.Client, service string) (lifted func()) {
 	t.Helper()
 	fail, forbids := admissionv1.Fail, metav1.StatusReasonForbidden
 	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "no-" + service}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
@@ -44,7 +44,7 @@ func forbidden(t *testing.T, c client.Client, service string) (lift func()) {
 		return c.Create(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: service}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}, client.DryRunAll)
 	}
 	eventually(t, "the policy is in force", func() bool { err := probe(); return err != nil && strings.Contains(err.Error(), "nobody may have") })
-	lift = func() {
+	lift := func() {
 		for _, object := range []client.Object{binding, policy} {
 			_ = c.Delete(context.Background(), object) // twice, where a test lifts it before its end
 		}

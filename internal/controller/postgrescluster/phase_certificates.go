@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -80,15 +81,21 @@ func rotating(peer, client pki.State) []string {
 	return names
 }
 
-// secretLeftAlone tells that an override of the Platform names one of our Secrets.
-func (s *scope) secretLeftAlone(name string) bool {
-	return management.LeftAlone(management.Resource{Kind: "Secret", Namespace: s.cluster.Namespace, Name: name}, s.observed.platform.Overrides) != ""
+// secretLeftAlone tells by what a Secret is left alone, "" for not.
+func (s *scope) secretLeftAlone(name string) string {
+	return management.LeftAlone(management.Resource{Kind: "Secret", Namespace: s.cluster.Namespace, Name: name}, s.observed.platform.Overrides)
+}
+
+// secretHeld says that a Secret which is left alone lacks what instances or clients need.
+func secretHeld(name, by, lacks string) error {
+	return reconcile.Stalled(v1alpha1.ReasonHandsOff,
+		"Secret %s is left alone, by %s, and %s: nothing is made in its place. Restore it from a copy, or remove the override to have it made", name, by, lacks)
 }
 
 // clientsLeftAlone notes the roles' Secrets that are left alone and lack an authority that clients are to trust.
 func (s *scope) clientsLeftAlone(authority pki.State) {
 	for _, secret := range s.roleSecrets() {
-		if s.secretLeftAlone(secret.Name) && !bytes.Equal(secret.Data[keyCA], authority.BundlePEM()) {
+		if s.secretLeftAlone(secret.Name) != "" && !bytes.Equal(secret.Data[keyCA], authority.BundlePEM()) {
 			s.certificates.leaveAlone(secret.Name)
 		}
 	}
@@ -116,7 +123,12 @@ type authority struct {
 func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (pki.State, error) {
 	// What is damaged is left out of the state, and Plan repairs it.
 	state, damaged := authorityState(s, a.secret)
-	if damaged != nil {
+	by := s.secretLeftAlone(a.secret)
+	if by != "" && !state.Current.Exists() {
+		s.certificates.leaveAlone(a.secret)
+		return pki.State{}, secretHeld(a.secret, by, "holds no authority")
+	}
+	if damaged != nil && by == "" {
 		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", a.secret, damaged), v1alpha1.ReasonCertificates)
 	}
 	id := pki.Identity{Kind: a.kind, Namespace: s.cluster.Namespace, Cluster: s.cluster.Name}
@@ -124,11 +136,8 @@ func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (
 	if err != nil {
 		return pki.State{}, fmt.Errorf("planning the %s authority: %w", a.kind, err)
 	}
-	if decision.Changed && s.secretLeftAlone(a.secret) {
+	if decision.Changed && by != "" {
 		s.certificates.leaveAlone(a.secret)
-		if !state.Current.Exists() {
-			return pki.State{}, reconcile.Stalled(v1alpha1.ReasonHandsOff, "Secret %s holds no authority, and an override of the Platform leaves it alone: remove the override, or write the Secret by hand", a.secret)
-		}
 		return state, nil // what it cannot be changed to signs nothing
 	}
 	for _, text := range decision.Notes {
@@ -168,7 +177,7 @@ func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pk
 		if err != nil {
 			return fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
 		}
-		if renewal.Reason != "" && s.secretLeftAlone(leaf.secret) {
+		if renewal.Reason != "" && s.secretLeftAlone(leaf.secret) != "" {
 			s.certificates.leaveAlone(leaf.secret)
 			continue
 		}
@@ -183,6 +192,7 @@ func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pk
 }
 
 func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted pki.Mounted, monitor pki.Monitor) error {
+	var held error
 	for _, secret := range []struct {
 		name string
 		data func() (map[string][]byte, error)
@@ -191,9 +201,13 @@ func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted 
 		{naming.MonitorCertificate(s.cluster.Name), monitor.Data},
 	} {
 		data, err := secret.data()
-		if s.secretLeftAlone(secret.name) {
-			if present := s.observed.secrets[secret.name]; present == nil || !reflect.DeepEqual(present.Data, data) {
+		if by := s.secretLeftAlone(secret.name); by != "" {
+			present := s.observed.secrets[secret.name]
+			if present == nil || !reflect.DeepEqual(present.Data, data) {
 				s.certificates.leaveAlone(secret.name)
+			}
+			if present == nil {
+				held = errors.Join(held, secretHeld(secret.name, by, "is missing"))
 			}
 			continue
 		}
@@ -204,7 +218,7 @@ func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted 
 			return err
 		}
 	}
-	return nil
+	return held
 }
 
 // storeSecret replaces the data of a Secret under the resourceVersion that it was read with, or creates it.

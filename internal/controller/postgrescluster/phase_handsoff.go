@@ -51,7 +51,7 @@ func (r *Reconciler) publishTrust(ctx context.Context, s *scope) error {
 		return fmt.Errorf("client authority: %w", err)
 	}
 	for _, secret := range s.roleSecrets() {
-		if s.secretLeftAlone(secret.Name) || bytes.Equal(secret.Data[keyCA], authority.BundlePEM()) {
+		if s.secretLeftAlone(secret.Name) != "" || bytes.Equal(secret.Data[keyCA], authority.BundlePEM()) {
 			continue
 		}
 		changed := secret.DeepCopy()

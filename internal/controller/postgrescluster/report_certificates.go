@@ -105,8 +105,13 @@ func (s *scope) setCertificates(status *v1alpha1.PostgresClusterStatus) {
 		told.ExpiresAt, told.First = &metav1.Time{Time: found.expires}, found.first
 	}
 	if found.planned {
-		slices.Sort(found.leftAlone)
-		told.Rotating, told.LeftAlone = found.rotating, found.leftAlone[:min(len(found.leftAlone), leftAloneShown)]
+		leftAlone := slices.Clone(found.leftAlone)
+		if s.renewal != nil && told.RenewedBy == string(s.renewal.UID) {
+			leftAlone = append(leftAlone, told.LeftAlone...) // the operation has yet to see what was left alone when it was answered
+		}
+		slices.Sort(leftAlone)
+		leftAlone = slices.Compact(leftAlone)
+		told.Rotating, told.LeftAlone = found.rotating, leftAlone[:min(len(leftAlone), leftAloneShown)]
 	}
 	if s.renewed {
 		told.RenewedBy = string(s.renewal.UID)

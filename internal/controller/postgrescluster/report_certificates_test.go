@@ -105,3 +105,23 @@ func TestWhereTimonierRenewsCertificatesNothingIsWarnedOf(t *testing.T) {
 		t.Errorf("the Secret is left alone by an override: %+v", condition)
 	}
 }
+
+func TestWhatWasLeftAloneIsToldUntilTheOperationHasSeenIt(t *testing.T) {
+	s := certified(t, policies(), 0)
+	s.renewal = &v1alpha1.PostgresOperation{ObjectMeta: metav1.ObjectMeta{UID: "o"}}
+	s.certificates.leaveAlone("shop-certificates")
+	s.renewed = s.reissues()
+	answered := s.status(v1alpha1.PostgresClusterStatus{}, reconcile.Verdict{}, "v1")
+	if told := answered.Certificates; told.RenewedBy != "o" || len(told.LeftAlone) != 1 {
+		t.Fatalf("answered: %+v", told)
+	}
+	next := certified(t, policies(), 0)
+	next.cluster.Status, next.renewal, next.certificates.planned = answered, s.renewal, true
+	if told := next.status(answered, reconcile.Verdict{}, "v1").Certificates; len(told.LeftAlone) != 1 {
+		t.Errorf("in the next round, while the operation has not ended: %+v", told)
+	}
+	next.renewal = nil
+	if told := next.status(answered, reconcile.Verdict{}, "v1").Certificates; len(told.LeftAlone) != 0 {
+		t.Errorf("once it has ended: %+v", told)
+	}
+}

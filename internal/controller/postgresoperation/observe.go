@@ -32,6 +32,7 @@ import (
 // observe all that a step is decided from. What a refusal may hang on is read from the API server.
 func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOperation) (facts, *v1alpha1.PostgresCluster, error) {
 	f := facts{uid: string(operation.UID), spec: operation.Spec, status: operation.Status, now: r.Now()}
+	f.status.Failures = nil // a step that is reported did not fail
 	key := client.ObjectKey{Namespace: operation.Namespace, Name: operation.Spec.ClusterRef.Name}
 	cluster := &v1alpha1.PostgresCluster{}
 	err := r.Live.Get(ctx, key, cluster)
