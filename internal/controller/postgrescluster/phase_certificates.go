@@ -60,7 +60,7 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	s.clientsLeftAlone(client)
 	s.certificates.planned, s.certificates.rotating = true, rotating(peer, client)
 	s.certificates.measure(r, s.cluster.Name, inUse{peer, client, published, monitor})
-	s.renewed = s.reissues()
+	s.renewed = s.reissues() && peer.Current.CanSign() && client.Current.CanSign()
 	return nil
 }
 
