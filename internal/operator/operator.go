@@ -77,6 +77,9 @@ type Options struct {
 	readSettings func(ctx context.Context) (map[string]string, error)
 }
 
+// electionID is the name of the Lease by which one operator leads.
+const electionID = "timonier-operator"
+
 // Run runs the operator until the context ends.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
 	ctrl.SetLogger(logr.FromSlogHandler(options.Logger.Handler()))
@@ -133,22 +136,26 @@ func addControllers(manager ctrl.Manager, options Options) error {
 	if err := clusters.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of PostgresClusters: %w", err)
 	}
+	operationKeeper := &reconcile.Keeper{Version: version.String()}
 	operations := &postgresoperation.Reconciler{
+		Keeper: operationKeeper, Policy: options.Policy,
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Connections: connections,
 		Events: manager.GetEventRecorder("timonier"), Workers: options.Workers, Now: options.Now,
 	}
 	if err := operations.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of PostgresOperations: %w", err)
 	}
-	return addPlatform(manager, keeper)
+	return addPlatform(manager, options, map[string]*reconcile.Keeper{"PostgresCluster": keeper, "PostgresOperation": operationKeeper})
 }
 
 // addPlatform adds the controller that tells what prevents an upgrade, and what most resources of a kind fail by.
-func addPlatform(manager ctrl.Manager, keeper *reconcile.Keeper) error {
+func addPlatform(manager ctrl.Manager, options Options, keepers map[string]*reconcile.Keeper) error {
 	shared := func() map[string]quarantine.Common {
 		shared := map[string]quarantine.Common{}
-		if common, ok := keeper.Shared(); ok {
-			shared["PostgresCluster"] = common
+		for kind, keeper := range keepers {
+			if common, ok := keeper.Shared(); ok {
+				shared[kind] = common
+			}
 		}
 		return shared
 	}
@@ -158,6 +165,7 @@ func addPlatform(manager ctrl.Manager, keeper *reconcile.Keeper) error {
 	}
 	platforms := &platform.Reconciler{
 		Client: manager.GetClient(), Events: manager.GetEventRecorder("timonier"), Version: version.String(), Shared: shared, Metrics: platformMetrics,
+		Namespace: options.Namespace, Lease: electionID, Now: options.Now,
 	}
 	if err := platforms.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of the Platform: %w", err)
@@ -186,7 +194,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		Cache:                         cacheOptions(),
 		Client:                        client.Options{Cache: &client.CacheOptions{}},
 		LeaderElection:                true,
-		LeaderElectionID:              "timonier-operator",
+		LeaderElectionID:              electionID,
 		LeaderElectionNamespace:       options.Namespace,
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &endsWithin,

@@ -24,8 +24,8 @@ import (
 
 const day = 24 * time.Hour
 
-// leftAlone waits until nobody but the test writes to this cluster.
-func leftAlone(t *testing.T, c client.Client, name string) {
+// unmanaged waits until nobody but the test writes to this cluster.
+func unmanaged(t *testing.T, c client.Client, name string) {
 	t.Helper()
 	specified(t, c, name, `{"managementState":"Unmanaged"}`)
 	managed(t, c, name, metav1.ConditionFalse, v1alpha1.ReasonUnmanaged)
@@ -103,7 +103,7 @@ func TestCertificatesNearExpiryOfAClusterThatIsLeftAloneAreWarnedOfAndRenewedOnR
 	asked(t, c, "aging", "instances: 1")
 	exists[corev1.Secret](t, c, naming.RoleSecret("aging", naming.DefaultRole))
 	exists[corev1.Pod](t, c, "aging-1")
-	leftAlone(t, c, "aging")
+	unmanaged(t, c, "aging")
 	aged(t, c, "aging", pki.KindClient, 80*day, 70*day)
 	var warned *v1alpha1.PostgresCluster
 	eventually(t, "the warning, three weeks before", func() bool {
@@ -146,7 +146,7 @@ func TestAnAuthorityIsReplacedInAllItsStepsWhileTheClusterIsLeftAloneAndTheOpera
 	asked(t, c, "elder", "instances: 1")
 	exists[corev1.Pod](t, c, "elder-1")
 	exists[corev1.Secret](t, c, naming.RoleSecret("elder", naming.DefaultRole))
-	leftAlone(t, c, "elder")
+	unmanaged(t, c, "elder")
 	old := aged(t, c, "elder", pki.KindPeer, 500*day, 0)
 	stands := answering(t, c, "elder", "elder-1", "127.0.103.1", instanceapi.Status{State: instanceapi.StateStarting})
 	bundle := func() []string {
@@ -213,7 +213,7 @@ func TestClientsTrustANewAuthorityWhileTheClusterIsLeftAlone(t *testing.T) {
 	asked(t, c, "trusting", "instances: 1")
 	role := naming.RoleSecret("trusting", naming.DefaultRole)
 	exists[corev1.Secret](t, c, role)
-	leftAlone(t, c, "trusting")
+	unmanaged(t, c, "trusting")
 	aged(t, c, "trusting", pki.KindClient, 500*day, 0)
 	before := exists[corev1.Secret](t, c, role)
 	renewal(t, c, "trusting", "trusting-renewal")
@@ -238,17 +238,17 @@ func TestClientsTrustANewAuthorityWhileTheClusterIsLeftAlone(t *testing.T) {
 
 func TestARenewalOfWhatAnOverrideLeavesAloneFailsAndSaysWhatToDo(t *testing.T) {
 	c := operatorRuns(t)
-	asked(t, c, "kept", "instances: 1")
-	exists[corev1.Secret](t, c, naming.RoleSecret("kept", naming.DefaultRole))
-	exists[corev1.Pod](t, c, "kept-1")
-	secret := naming.Certificates("kept")
+	asked(t, c, "outside", "instances: 1")
+	exists[corev1.Secret](t, c, naming.RoleSecret("outside", naming.DefaultRole))
+	exists[corev1.Pod](t, c, "outside-1")
+	secret := naming.Certificates("outside")
 	platformSays(t, c, platformv1alpha1.PlatformSpec{Overrides: []contract.Override{{Kind: "Secret", Namespace: "shop", Name: secret, Unmanaged: true}}})
 	eventually(t, "the status names what is left alone", func() bool {
-		return slices.Contains(exists[v1alpha1.PostgresCluster](t, c, "kept").Status.Management.LeftAlone, "Secret/"+secret)
+		return slices.Contains(exists[v1alpha1.PostgresCluster](t, c, "outside").Status.Management.LeftAlone, "Secret/"+secret)
 	})
-	before, monitor := exists[corev1.Secret](t, c, secret), exists[corev1.Secret](t, c, naming.MonitorCertificate("kept"))
-	renewal(t, c, "kept", "kept-renewal")
-	failed := ended(t, c, "kept-renewal", "Failed HandsOff")
+	before, monitor := exists[corev1.Secret](t, c, secret), exists[corev1.Secret](t, c, naming.MonitorCertificate("outside"))
+	renewal(t, c, "outside", "outside-renewal")
+	failed := ended(t, c, "outside-renewal", "Failed HandsOff")
 	if !strings.Contains(failed.Status.Summary.Message, secret) || !strings.Contains(failed.Status.Summary.Message, "Remove these overrides") {
 		t.Errorf("it says %s", failed.Status.Summary.Message)
 	}
@@ -261,10 +261,10 @@ func TestARenewalOfWhatAnOverrideLeavesAloneFailsAndSaysWhatToDo(t *testing.T) {
 
 	platformSays(t, c, platformv1alpha1.PlatformSpec{})
 	eventually(t, "nothing is left alone", func() bool {
-		return len(exists[v1alpha1.PostgresCluster](t, c, "kept").Status.Management.LeftAlone) == 0
+		return len(exists[v1alpha1.PostgresCluster](t, c, "outside").Status.Management.LeftAlone) == 0
 	})
-	renewal(t, c, "kept", "kept-again")
-	ended(t, c, "kept-again", "Succeeded Done")
+	renewal(t, c, "outside", "outside-again")
+	ended(t, c, "outside-again", "Succeeded Done")
 	if exists[corev1.Secret](t, c, secret).ResourceVersion == before.ResourceVersion {
 		t.Error("nothing is left alone any more, and the Secret was not written")
 	}

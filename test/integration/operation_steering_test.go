@@ -3,10 +3,13 @@
 package integration
 
 import (
+	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,7 +52,7 @@ func TestOperationsWaitForHandsOffAndRunInTheirOrderOnceTheClusterIsHandedBack(t
 		return exists[v1alpha1.PostgresOperation](t, c, "later-restart").Status.StartedAt != nil
 	})
 
-	leftAlone(t, c, "later")
+	unmanaged(t, c, "later")
 	waits(t, c, "later-restart", v1alpha1.ConditionRunning, metav1.ConditionTrue)
 	busy.Store(false)
 	ordered(t, c, "later-switchover", v1alpha1.PostgresOperationSpec{ClusterRef: cluster, Type: v1alpha1.OperationSwitchover, Switchover: &v1alpha1.SwitchoverOperation{To: "later-3"}})
@@ -90,4 +93,63 @@ func TestAnOperationThatIsAskedForRightAfterTheWheelWasTakenDoesNothing(t *testi
 	if asks.Load() > 0 {
 		t.Error("the primary was asked to hand over")
 	}
+}
+
+func TestAnOperationThatKeepsFailingIsGivenUpSoThatOthersHaveTheirTurn(t *testing.T) {
+	c := operatorRuns(t)
+	w := trioOf(t, c, "jammed", 104)
+	w.instances["jammed-1"].will(instanceapi.PathSwitchover, func(*instance, []byte) *instanceapi.RefusedError {
+		go w.leads(t, "jammed-2")
+		return nil
+	})
+	// Its beginning is refused, as by an admission policy that is too strict; its end is not.
+	denied(t, c, "jammed-cursed", "postgresoperations/status", "postgres.timonier.io", `object.metadata.name != "jammed-cursed" || !has(object.status.startedAt) || has(object.status.finishedAt)`)
+	cluster := v1alpha1.ClusterReference{Name: "jammed"}
+	ordered(t, c, "jammed-cursed", v1alpha1.PostgresOperationSpec{ClusterRef: cluster, Type: v1alpha1.OperationRestart})
+	eventuallyWithin(t, 90*time.Second, "it is given up", func() bool {
+		pass(10 * time.Second)
+		return exists[v1alpha1.PostgresOperation](t, c, "jammed-cursed").Status.FinishedAt != nil
+	})
+	given := ended(t, c, "jammed-cursed", "Refused RetriesExhausted")
+	if !strings.Contains(given.Status.Summary.Message, "this test refuses it") || !strings.Contains(given.Status.Summary.Message, "nothing was done") || len(given.Status.Failures) != 1 {
+		t.Errorf("it says %+v, %+v", given.Status.Summary, given.Status.Failures)
+	}
+	ordered(t, c, "jammed-next", v1alpha1.PostgresOperationSpec{ClusterRef: cluster, Type: v1alpha1.OperationSwitchover, Switchover: &v1alpha1.SwitchoverOperation{To: "jammed-2"}})
+	ended(t, c, "jammed-next", "Succeeded Done")
+}
+
+// denied has an admission policy refuse updates of this resource for which an expression does not hold, until the end of the test.
+func denied(t *testing.T, c client.Client, name, resource, group, expression string) {
+	t.Helper()
+	fail, forbids := admissionv1.Fail, metav1.StatusReasonForbidden
+	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+		FailurePolicy: &fail,
+		MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+			Operations: []admissionv1.OperationType{admissionv1.Update},
+			Rule:       admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1alpha1"}, Resources: []string{resource}},
+		}}}},
+		Validations: []admissionv1.Validation{{Expression: expression, Message: "this test refuses it", Reason: &forbids}},
+	}}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+	}}
+	for _, object := range []client.Object{policy, binding} {
+		if err := c.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Delete(context.Background(), object) }) // the API server ends with the tests
+	}
+	probe := &v1alpha1.PostgresOperation{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec: v1alpha1.PostgresOperationSpec{ClusterRef: v1alpha1.ClusterReference{Name: "nobody"}, Type: v1alpha1.OperationRestart}}
+	eventually(t, "the policy is in force", func() bool {
+		made := probe.DeepCopy()
+		if err := c.Create(t.Context(), made); err != nil {
+			return false
+		}
+		changed := made.DeepCopy()
+		changed.Status.StartedAt = &metav1.Time{Time: time.Unix(1, 0)}
+		err := c.Status().Patch(t.Context(), changed, client.MergeFrom(made))
+		_ = c.Delete(t.Context(), made) // it is made anew
+		return err != nil && strings.Contains(err.Error(), "this test refuses it")
+	})
 }

@@ -2,6 +2,8 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 )
 
 // PostgresOperation is one act on a cluster, asked for once, and its history: a switchover, a restart, a standby that is cloned
@@ -177,6 +179,13 @@ type PostgresOperationStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=30
 	Instances []OperationInstance `json:"instances,omitempty"`
+
+	// Failures of the work on the operation. Their count is written at most once a minute. What fails too often is given up.
+	// +optional
+	// +listType=map
+	// +listMapKey=phase
+	// +kubebuilder:validation:MaxItems=30
+	Failures []contract.Failure `json:"failures,omitempty"`
 
 	// Promotion is what a forced promotion may have lost.
 	// +optional

@@ -794,6 +794,13 @@ func (in *PostgresOperationStatus) DeepCopyInto(out *PostgresOperationStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.Failures != nil {
+		in, out := &in.Failures, &out.Failures
+		*out = make([]contractv1alpha1.Failure, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Promotion != nil {
 		in, out := &in.Promotion, &out.Promotion
 		*out = new(ForcedPromotion)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/timonier-io/timonier/api/platform/v1alpha1"
 	applyconfiguration "github.com/timonier-io/timonier/api/platform/v1alpha1/applyconfiguration/platform/v1alpha1"
@@ -41,6 +43,12 @@ type Reconciler struct {
 	// Shared is, by kind, what most of its resources fail by; without those of which that is not so.
 	Shared  func() map[string]quarantine.Common
 	Metrics *Metrics
+	// Namespace of the operator, and its Lease there: where there is no Platform, what would be in its status is told in events of that.
+	Namespace, Lease string
+	// Now is the clock.
+	Now func() time.Time
+
+	absent absence
 }
 
 // +kubebuilder:rbac:groups=platform.timonier.io,resources=platforms,verbs=get;list;watch
@@ -50,10 +58,11 @@ type Reconciler struct {
 // Reconcile reports.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	platform := &v1alpha1.Platform{}
-	if err := r.Client.Get(ctx, request.NamespacedName, platform); err != nil {
-		r.Metrics.blockers.Set(0)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := r.Client.Get(ctx, request.NamespacedName, platform)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("platform: %w", err)
 	}
+	missing := err != nil
 	var clusters postgresv1alpha1.PostgresClusterList
 	if err := r.Client.List(ctx, &clusters); err != nil {
 		return ctrl.Result{}, fmt.Errorf("listing the clusters: %w", err)
@@ -69,6 +78,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionDegraded)
 	}
+	if missing {
+		r.tellWithoutPlatform(ctx, status.Conditions)
+		return ctrl.Result{RequeueAfter: lookAgainAfter}, nil
+	}
+	r.absent = absence{}
 	if !equality.Semantic.DeepEqual(platform.Status, status) {
 		if err := r.writeStatus(ctx, platform, status); err != nil {
 			return ctrl.Result{}, err
@@ -119,6 +133,11 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 			return []ctrlreconcile.Request{{NamespacedName: client.ObjectKey{Name: v1alpha1.SingletonName}}}
 		}), builder.WithPredicates(newsOfSteering())).
 		WithOptions(controller.Options{RateLimiter: reconcile.NewBackoff[ctrl.Request]()}).
+		// Once, and from then on by itself, also where there is no Platform.
+		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[ctrlreconcile.Request]) error {
+			queue.Add(ctrlreconcile.Request{NamespacedName: client.ObjectKey{Name: v1alpha1.SingletonName}})
+			return nil
+		})).
 		Complete(r)
 }
 

@@ -18,7 +18,7 @@ type Metrics struct {
 func NewMetrics(registry prometheus.Registerer, shared func() map[string]quarantine.Common) (*Metrics, error) {
 	m := &Metrics{
 		blockers: prometheus.NewGauge(prometheus.GaugeOpts{Name: "timonier_platform_upgrade_blockers",
-			Help: "Resources and overrides that are left alone, and so prevent an upgrade of the operator; 0 too where there is no Platform."}),
+			Help: "Resources and overrides that are left alone, and so prevent an upgrade of the operator, whether or not there is a Platform."}),
 		shared: &sharedFailures{shared, prometheus.NewDesc("timonier_operator_shared_failure",
 			"How many resources of a kind fail for the same reason, where these are most: the cause is the operator's or the Kubernetes cluster's.", []string{"kind", "reason"}, nil)},
 	}

@@ -64,7 +64,7 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	s.clientsLeftAlone(client)
 	s.certificates.planned, s.certificates.rotating = true, rotating(peer, client)
 	s.certificates.measure(r, s.cluster.Name, inUse{peer, client, published, monitor})
-	s.renewed = s.reissues()
+	s.renewed = s.reissues() && peer.Current.CanSign() && client.Current.CanSign()
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (s *scope) secretLeftAlone(name string) string {
 	return management.LeftAlone(management.Resource{Kind: "Secret", Namespace: s.cluster.Namespace, Name: name}, s.observed.platform.Overrides)
 }
 
-// secretHeld says that a Secret which is left alone lacks what instances or clients cannot do without.
+// secretHeld says that a Secret which is left alone lacks what instances or clients need.
 func secretHeld(name, by, lacks string) error {
 	return reconcile.Stalled(v1alpha1.ReasonHandsOff,
 		"Secret %s is left alone, by %s, and %s: nothing is made in its place. Restore it from a copy, or remove the override to have it made", name, by, lacks)
@@ -129,12 +129,12 @@ type authority struct {
 func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (pki.State, error) {
 	// What is damaged is left out of the state, and Plan repairs it.
 	state, damaged := authorityState(s, a.secret)
-	leftAlone := s.secretLeftAlone(a.secret)
-	if leftAlone != "" && !state.Current.Exists() {
+	by := s.secretLeftAlone(a.secret)
+	if by != "" && !state.Current.Exists() {
 		s.certificates.leaveAlone(a.secret)
-		return pki.State{}, secretHeld(a.secret, leftAlone, "holds no authority")
+		return pki.State{}, secretHeld(a.secret, by, "holds no authority")
 	}
-	if damaged != nil && leftAlone == "" {
+	if damaged != nil && by == "" {
 		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", a.secret, damaged), v1alpha1.ReasonCertificates)
 	}
 	id := pki.Identity{Kind: a.kind, Namespace: s.cluster.Namespace, Cluster: s.cluster.Name}
@@ -142,7 +142,7 @@ func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (
 	if err != nil {
 		return pki.State{}, fmt.Errorf("planning the %s authority: %w", a.kind, err)
 	}
-	if decision.Changed && leftAlone != "" {
+	if decision.Changed && by != "" {
 		s.certificates.leaveAlone(a.secret)
 		return state, nil // what it cannot be changed to signs nothing
 	}

@@ -105,9 +105,9 @@ func (s *scope) setCertificates(status *v1alpha1.PostgresClusterStatus) {
 		told.ExpiresAt, told.First = &metav1.Time{Time: found.expires}, found.first
 	}
 	if found.planned {
-		leftAlone := found.leftAlone
-		if s.renewal != nil && !s.renewed && told.RenewedBy == string(s.renewal.UID) {
-			leftAlone = append(leftAlone, told.LeftAlone...) // the operation that asked for them has not read it yet
+		leftAlone := slices.Clone(found.leftAlone)
+		if s.renewal != nil && told.RenewedBy == string(s.renewal.UID) {
+			leftAlone = append(leftAlone, told.LeftAlone...) // the operation has yet to see what was left alone when it was answered
 		}
 		slices.Sort(leftAlone)
 		leftAlone = slices.Compact(leftAlone)

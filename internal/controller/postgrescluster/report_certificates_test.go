@@ -2,7 +2,6 @@ package postgrescluster
 
 import (
 	"crypto/rand"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,24 +106,22 @@ func TestWhereTimonierRenewsCertificatesNothingIsWarnedOf(t *testing.T) {
 	}
 }
 
-func TestWhatARenewalDidNotIssueIsToldUntilItsOperationHasEnded(t *testing.T) {
+func TestWhatWasLeftAloneIsToldUntilTheOperationHasSeenIt(t *testing.T) {
 	s := certified(t, policies(), 0)
-	s.renewal, s.renewed = &v1alpha1.PostgresOperation{}, true
-	s.renewal.UID = "asked"
+	s.renewal = &v1alpha1.PostgresOperation{ObjectMeta: metav1.ObjectMeta{UID: "o"}}
 	s.certificates.leaveAlone("shop-certificates")
-	status := v1alpha1.PostgresClusterStatus{}
-	s.setCertificates(&status)
-
-	again := certified(t, policies(), 0)
-	again.renewal, again.certificates.planned = s.renewal, true
-	again.setCertificates(&status)
-	if !slices.Equal(status.Certificates.LeftAlone, []string{"shop-certificates"}) {
-		t.Errorf("the round after it forgot what was left alone: %+v", status.Certificates)
+	s.renewed = s.reissues()
+	answered := s.status(v1alpha1.PostgresClusterStatus{}, reconcile.Verdict{}, "v1")
+	if told := answered.Certificates; told.RenewedBy != "o" || len(told.LeftAlone) != 1 {
+		t.Fatalf("answered: %+v", told)
 	}
-
-	again.renewal = nil
-	again.setCertificates(&status)
-	if len(status.Certificates.LeftAlone) > 0 {
-		t.Errorf("nothing is to be written any more, and the operation has ended: %+v", status.Certificates)
+	next := certified(t, policies(), 0)
+	next.cluster.Status, next.renewal, next.certificates.planned = answered, s.renewal, true
+	if told := next.status(answered, reconcile.Verdict{}, "v1").Certificates; len(told.LeftAlone) != 1 {
+		t.Errorf("in the next round, while the operation has not ended: %+v", told)
+	}
+	next.renewal = nil
+	if told := next.status(answered, reconcile.Verdict{}, "v1").Certificates; len(told.LeftAlone) != 0 {
+		t.Errorf("once it has ended: %+v", told)
 	}
 }

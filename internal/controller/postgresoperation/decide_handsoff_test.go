@@ -165,24 +165,31 @@ func TestHandsAreOffAsSoonAsThatIsAskedForAndOnOnceTheClusterIsTakenOver(t *test
 		return cluster
 	}
 	override := management.Platform{Overrides: []contract.Override{{Group: v1alpha1.GroupVersion.Group, Kind: "PostgresCluster", Namespace: "sales", Name: "shop", Unmanaged: true}}}
+	partly := func(last string) *v1alpha1.PostgresCluster {
+		cluster := of("", contract.Managed)
+		cluster.Status.OperatorVersion, cluster.Status.Management.LeftAlone = last, []string{"Service/shop-rw"}
+		return cluster
+	}
 	for name, tc := range map[string]struct {
 		cluster   *v1alpha1.PostgresCluster
 		platform  management.Platform
 		unmanaged string
 		removed   bool
 	}{
-		"managed":                                   {of("", contract.Managed), management.Platform{}, "", false},
-		"never looked at":                           {of("", ""), management.Platform{}, "", false},
-		"asked for a moment ago":                    {of(contract.Unmanaged, contract.Managed), management.Platform{}, "spec.managementState", false},
-		"by the Platform, a moment ago":             {of("", contract.Managed), management.Platform{State: contract.Unmanaged}, "spec.managementState of the Platform", false},
-		"by an override, a moment ago":              {of("", contract.Managed), override, "spec.overrides of the Platform", false},
-		"handed back a moment ago":                  {of(contract.Managed, contract.Unmanaged), management.Platform{}, "until the operator has taken it over again", false},
+		"managed":                       {of("", contract.Managed), management.Platform{}, "", false},
+		"never looked at":               {of("", ""), management.Platform{}, "", false},
+		"asked for a moment ago":        {of(contract.Unmanaged, contract.Managed), management.Platform{}, "spec.managementState", false},
+		"by the Platform, a moment ago": {of("", contract.Managed), management.Platform{State: contract.Unmanaged}, "spec.managementState of the Platform", false},
+		"by an override, a moment ago":  {of("", contract.Managed), override, "spec.overrides of the Platform", false},
+		"handed back a moment ago":      {of(contract.Managed, contract.Unmanaged), management.Platform{}, "until the operator has taken it over again", false},
+		"a child is left alone":         {partly("v1.2.0"), management.Platform{}, "", false},
+		"a child is left alone since an older operator's time": {partly("v1.1.0"), management.Platform{}, "not taken over by v1.2.0", false},
 		"taken away":                                {of(contract.Removed, contract.Managed), management.Platform{}, "", true},
 		"to be taken away, and left alone":          {of(contract.Removed, contract.Managed), override, "spec.overrides of the Platform", false},
 		"to be brought back, and not looked at yet": {of(contract.Managed, contract.Removed), management.Platform{}, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			unmanaged, removed := steered(tc.cluster, tc.platform)
+			unmanaged, removed := steered(tc.cluster, tc.platform, "v1.2.0")
 			if (unmanaged == "") != (tc.unmanaged == "") || !strings.Contains(unmanaged, tc.unmanaged) || removed != tc.removed {
 				t.Errorf("left alone by %q, removed %t", unmanaged, removed)
 			}
@@ -190,7 +197,7 @@ func TestHandsAreOffAsSoonAsThatIsAskedForAndOnOnceTheClusterIsTakenOver(t *test
 	}
 	unconfirmed := of(contract.Removed, contract.Managed)
 	unconfirmed.Spec.RemovalConfirmation = ""
-	if _, removed := steered(unconfirmed, management.Platform{}); removed {
+	if _, removed := steered(unconfirmed, management.Platform{}, "v1.2.0"); removed {
 		t.Error("its removal is not confirmed")
 	}
 }

@@ -32,6 +32,7 @@ import (
 // observe all that a step is decided from. What a refusal may hang on is read from the API server.
 func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOperation) (facts, *v1alpha1.PostgresCluster, error) {
 	f := facts{uid: string(operation.UID), spec: operation.Spec, status: operation.Status, now: r.Now()}
+	f.status.Failures = nil // a step that is reported did not fail
 	key := client.ObjectKey{Namespace: operation.Namespace, Name: operation.Spec.ClusterRef.Name}
 	cluster := &v1alpha1.PostgresCluster{}
 	err := r.Live.Get(ctx, key, cluster)
@@ -55,19 +56,22 @@ func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOp
 	if err != nil {
 		return f, nil, err
 	}
-	f.cluster.unmanaged, f.cluster.removed = steered(cluster, wheel.Says(platform))
+	f.cluster.unmanaged, f.cluster.removed = steered(cluster, wheel.Says(platform), r.Keeper.Version)
 	f.rival, err = r.rival(ctx, operation, f.cluster.unmanaged != "")
 	return f, cluster, err
 }
 
 // steered says by what the cluster is left alone, "" where it is managed, and whether it is taken away. Hands are off as soon as that is asked for, whether or
 // not the cluster's controller has taken it up; and on again once it has, for it shows first what a person changed.
-func steered(cluster *v1alpha1.PostgresCluster, platform management.Platform) (unmanaged string, removed bool) {
+func steered(cluster *v1alpha1.PostgresCluster, platform management.Platform, version string) (unmanaged string, removed bool) {
 	resource := management.Resource{Group: v1alpha1.GroupVersion.Group, Kind: "PostgresCluster", Namespace: cluster.Namespace, Name: cluster.Name}
+	last := cluster.Status.OperatorVersion
 	decision := management.Decide(resource, cluster.Spec.ManagementState, platform, contract.Removed)
 	switch {
 	case decision.State == contract.Unmanaged:
 		return decision.By, false
+	case len(cluster.Status.Management.LeftAlone) > 0 && management.DecideTakeover(last, version) == management.Refuses:
+		return fmt.Sprintf("overrides of the Platform for %d of its children, since version %s of the operator, which is not taken over by %s", len(cluster.Status.Management.LeftAlone), last, version), false
 	case cluster.Status.ManagementState == contract.Unmanaged:
 		return cmp.Or(cluster.Status.Management.By, "spec.managementState") + ", until the operator has taken it over again", false
 	}

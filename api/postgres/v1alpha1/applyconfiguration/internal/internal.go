@@ -727,6 +727,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: failures
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.Failure
+          elementRelationship: associative
+          keys:
+          - phase
     - name: finishedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
