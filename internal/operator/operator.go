@@ -175,9 +175,10 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 			return nil, fmt.Errorf("registering kinds: %w", err)
 		}
 	}
-	// A cluster is created with some forty calls: the client's own brake of 20 a second would be felt, and the API
-	// server has fair queueing of its own.
-	config.QPS, config.Burst = 100, 200
+	// A cluster is created with some forty calls, and 2,000 at rest need a hundred a second: the client's own brake, at any number, would
+	// hold up clusters that have something to do for those that have not. The API server has fair queueing of its own, and there are never
+	// more calls at the same time than workers.
+	config.QPS = -1
 	// Less than the pod's grace period: what runs is cancelled and has ended, and the leadership is released, before the kubelet kills.
 	endsWithin := 20 * time.Second
 	manager, err := ctrl.NewManager(config, ctrl.Options{
