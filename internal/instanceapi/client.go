@@ -20,7 +20,7 @@ const maxAnswer = 4 << 20
 
 // idle is how long a connection is kept that nobody uses: for what is asked in a row, and no longer. Whoever asks thousands of instances once in a while
 // would hold as many.
-const idle = 10 * time.Second
+const idle = 3 * time.Second
 
 // Client speaks to one instance. It is safe for concurrent use.
 type Client struct {

@@ -14,19 +14,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -39,7 +30,6 @@ import (
 	"github.com/timonier-io/timonier/internal/controller/postgrescluster"
 	"github.com/timonier-io/timonier/internal/controller/postgresoperation"
 	"github.com/timonier-io/timonier/internal/controller/wheel"
-	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/operator/settings"
 	"github.com/timonier-io/timonier/internal/pki"
 	"github.com/timonier-io/timonier/internal/reconcile"
@@ -184,9 +174,10 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 			return nil, fmt.Errorf("registering kinds: %w", err)
 		}
 	}
-	// A cluster is created with some forty calls: the client's own brake of 20 a second would be felt, and the API
-	// server has fair queueing of its own.
-	config.QPS, config.Burst = 100, 200
+	// A cluster is created with some forty calls, and 2,000 at rest need a hundred a second: the client's own brake, at any number, would
+	// hold up clusters that have something to do for those that have not. The API server has fair queueing of its own, and there are never
+	// more calls at the same time than workers.
+	config.QPS = -1
 	// Less than the pod's grace period: what runs is cancelled and has ended, and the leadership is released, before the kubelet kills.
 	endsWithin := 20 * time.Second
 	manager, err := ctrl.NewManager(config, ctrl.Options{
@@ -208,33 +199,6 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("probes: %w", err)
 	}
 	return manager, nil
-}
-
-// cacheOptions keeps what belongs to clusters and nothing else: memory must not grow with other people's objects.
-func cacheOptions() cache.Options {
-	requirement, err := labels.NewRequirement(naming.LabelCluster, selection.Exists, nil)
-	if err != nil {
-		panic(err) // a constant
-	}
-	ours := cache.ByObject{Label: labels.NewSelector().Add(*requirement), Transform: withoutManagedFields}
-	return cache.Options{
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: ours, &corev1.Secret{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: ours,
-			&corev1.PersistentVolumeClaim{}: ours, &rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours,
-			&policyv1.PodDisruptionBudget{}: ours, &discoveryv1.EndpointSlice{}: ours, &coordinationv1.Lease{}: ours,
-		},
-		DefaultTransform: withoutManagedFields,
-		// A kind that no controller watches is never cached by the way: all objects of the cluster would be.
-		ReaderFailOnMissingInformer: true,
-	}
-}
-
-// withoutManagedFields drops what nobody here reads and is often half of an object.
-func withoutManagedFields(object any) (any, error) {
-	if accessor, ok := object.(metav1.Object); ok {
-		accessor.SetManagedFields(nil)
-	}
-	return object, nil
 }
 
 func policies(options Options) (peer, client pki.Policy, err error) {

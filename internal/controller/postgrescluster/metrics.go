@@ -2,6 +2,7 @@ package postgrescluster
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,28 @@ type Metrics struct {
 	suspended *prometheus.GaugeVec
 	entries   *prometheus.CounterVec
 	expire    *prometheus.GaugeVec
+
+	mutex sync.Mutex
+	// shown are the series that each cluster has now, so that those which it has no more are found without a look at all others'.
+	shown map[types.NamespacedName][]series
+}
+
+// series of one gauge.
+type series struct {
+	of     *prometheus.GaugeVec
+	values []string
+}
+
+// show a series of this cluster, until it is cleared.
+func (m *Metrics) show(cluster *v1alpha1.PostgresCluster, of *prometheus.GaugeVec, value float64, labels ...string) {
+	key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.shown == nil {
+		m.shown = map[types.NamespacedName][]series{}
+	}
+	m.shown[key] = append(m.shown[key], series{of, labels})
+	of.WithLabelValues(labels...).Set(value)
 }
 
 // NewMetrics registers them.
@@ -77,35 +100,35 @@ func (m *Metrics) outcomes(outcomes []reconcile.Outcome) {
 func (m *Metrics) status(cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus, wanted int) {
 	m.clear(types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name})
 	for _, condition := range status.Conditions {
-		m.condition.WithLabelValues(cluster.Namespace, cluster.Name, condition.Type, string(condition.Status), condition.Reason).Set(1)
+		m.show(cluster, m.condition, 1, cluster.Namespace, cluster.Name, condition.Type, string(condition.Status), condition.Reason)
 	}
 	for _, absent := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded} {
 		if !hasCondition(status.Conditions, absent) {
-			m.condition.WithLabelValues(cluster.Namespace, cluster.Name, absent, string(metav1.ConditionFalse), "").Set(1)
+			m.show(cluster, m.condition, 1, cluster.Namespace, cluster.Name, absent, string(metav1.ConditionFalse), "")
 		}
 	}
-	m.instances.WithLabelValues(cluster.Namespace, cluster.Name, "wanted").Set(float64(wanted))
-	m.instances.WithLabelValues(cluster.Namespace, cluster.Name, "ready").Set(float64(readyInstances(status.Instances)))
+	m.show(cluster, m.instances, float64(wanted), cluster.Namespace, cluster.Name, "wanted")
+	m.show(cluster, m.instances, float64(readyInstances(status.Instances)), cluster.Namespace, cluster.Name, "ready")
 	if availability := status.Availability; availability != nil && availability.Quorum != nil {
-		m.term.WithLabelValues(cluster.Namespace, cluster.Name).Set(float64(availability.Term))
+		m.show(cluster, m.term, float64(availability.Term), cluster.Namespace, cluster.Name)
 		for count, value := range map[string]int{"members": len(availability.Quorum.Members), "required": int(availability.Quorum.Required),
 			"wanted": int(availability.Effective.SynchronousStandbys) + 1} {
-			m.quorum.WithLabelValues(cluster.Namespace, cluster.Name, count).Set(float64(value))
+			m.show(cluster, m.quorum, float64(value), cluster.Namespace, cluster.Name, count)
 		}
 	}
 }
 
 // steering of a cluster, and what of it is in quarantine.
 func (m *Metrics) steering(cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) {
-	m.managed.WithLabelValues(kind, cluster.Namespace, cluster.Name, string(status.ManagementState)).Set(1)
+	m.show(cluster, m.managed, 1, kind, cluster.Namespace, cluster.Name, string(status.ManagementState))
 	if status.Management.Since != nil {
-		m.since.WithLabelValues(kind, cluster.Namespace, cluster.Name).Set(float64(status.Management.Since.Unix()))
+		m.show(cluster, m.since, float64(status.Management.Since.Unix()), kind, cluster.Namespace, cluster.Name)
 	}
 	for _, entry := range status.Quarantine {
-		m.suspended.WithLabelValues(kind, cluster.Namespace, cluster.Name, entry.Phase, entry.Reason).Set(1)
+		m.show(cluster, m.suspended, 1, kind, cluster.Namespace, cluster.Name, entry.Phase, entry.Reason)
 	}
 	if status.Certificates.ExpiresAt != nil {
-		m.expire.WithLabelValues(cluster.Namespace, cluster.Name).Set(float64(status.Certificates.ExpiresAt.Unix()))
+		m.show(cluster, m.expire, float64(status.Certificates.ExpiresAt.Unix()), cluster.Namespace, cluster.Name)
 	}
 }
 
@@ -125,13 +148,12 @@ func (m *Metrics) failover(cluster *v1alpha1.PostgresCluster, cause string, took
 
 // clear what is written anew with each status.
 func (m *Metrics) clear(key types.NamespacedName) {
-	labels := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
-	for _, gauge := range []*prometheus.GaugeVec{m.condition, m.instances, m.term, m.quorum, m.expire} {
-		gauge.DeletePartialMatch(labels)
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, former := range m.shown[key] {
+		former.of.DeleteLabelValues(former.values...)
 	}
-	for _, gauge := range []*prometheus.GaugeVec{m.managed, m.since, m.suspended} {
-		gauge.DeletePartialMatch(resourceOf(key))
-	}
+	delete(m.shown, key)
 }
 
 // forget a cluster that is gone.

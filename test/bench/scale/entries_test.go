@@ -66,11 +66,3 @@ func TestTheWatchTellsEntriesAndCountsOfFailuresApart(t *testing.T) {
 		t.Errorf("entries: %v", taken)
 	}
 }
-
-func TestTheParentOfAProcessIsReadBehindItsName(t *testing.T) {
-	for stat, want := range map[string]int{"12 (a ) b) S 7 12 12": 7, "12 (etcd) S 1": 1, "": 0, "12 (etcd)": 0} {
-		if got := parentOf(stat); got != want {
-			t.Errorf("%q: %d, want %d", stat, got, want)
-		}
-	}
-}

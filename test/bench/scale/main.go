@@ -2,8 +2,8 @@
 // a spec until instances have it, how much memory and CPU that needs, and how often it writes a status. `make bench-scale`
 // runs it:
 //
-//	go run ./test/bench/scale --clusters 2000 --pairs 5 --during 60s
-//	go run ./test/bench/scale --clusters 20 --pairs 1 --dirty
+//	go run ./test/bench/scale
+//	go run ./test/bench/scale --clusters 20 --pairs 1 --poison 0.1 --dirty
 //
 // A kube-apiserver and an etcd are started from .local/bin, and beside them the operator, as the program that goes into its
 // image. Kubelets and instances are played by this program: pods get addresses in 127.0.0.0/8, and one listener answers for all
@@ -74,10 +74,10 @@ func parse() options {
 	flag.IntVar(&o.workers, "workers", 8, "clusters that the operator reconciles at the same time")
 	flag.StringVar(&o.memoryLimit, "memory-limit", "", "GOMEMLIMIT of the operator; none: what config/operator/deployment.yaml gives it")
 	flag.IntVar(&o.pairs, "pairs", 5, "how many pairs of runs: one without poison and one with it, where there is any")
-	flag.DurationVar(&o.during, "during", time.Minute, "how long specs are changed in each run")
-	flag.DurationVar(&o.rest, "rest", time.Minute, "how long everything is left alone before each run; before the first it is measured")
-	flag.DurationVar(&o.patience, "patience", 2*time.Hour, "how long all clusters may take to become ready")
-	flag.Float64Var(&o.rate, "rate", 5, "changes of specs per second, each of another cluster")
+	flag.DurationVar(&o.during, "during", 30*time.Second, "how long specs are changed in each run")
+	flag.DurationVar(&o.rest, "rest", 20*time.Second, "how long everything is left alone before each run; before the first twice, of which the second is measured")
+	flag.DurationVar(&o.patience, "patience", 15*time.Minute, "how long all clusters may take to become ready")
+	flag.Float64Var(&o.rate, "rate", 10, "changes of specs per second, each of another cluster")
 	flag.Float64Var(&o.poison, "poison", 0.01, "share of the clusters that fail in every other run, from 0 to 1; they are never changed")
 	flag.StringVar(&o.poisonBy, "poison-by", "both", "how they fail: policy, panic, or both")
 	flag.DurationVar(&o.freeze, "outage", 30*time.Second, "how long the API server answers nobody after the last run; 0 for not at all")

@@ -100,7 +100,7 @@ func (b *bench) restartedWhereEnded(ctx context.Context, fail context.CancelCaus
 	return true, b.awaitOperator(ctx)
 }
 
-// child process of this program that runs this file.
+// child process of this program that was called by this name.
 func child(name string) (int, error) {
 	directories, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -114,7 +114,9 @@ func child(name string) (int, error) {
 		if parentOf(string(content)) != os.Getpid() {
 			continue
 		}
-		if file, err := os.Readlink(filepath.Join(directory, "exe")); err == nil && filepath.Base(file) == name {
+		// Not by its file: one program may be several, by the name that it is called by.
+		called, err := os.ReadFile(filepath.Join(directory, "cmdline"))
+		if first, _, _ := strings.Cut(string(called), "\x00"); err == nil && filepath.Base(first) == name {
 			return strconv.Atoi(filepath.Base(directory))
 		}
 	}

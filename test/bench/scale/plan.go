@@ -52,7 +52,10 @@ func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
 			return run, fmt.Errorf("poisoning: %w", err)
 		}
 		defer func() {
-			if healing := b.poisoner.heal(context.WithoutCancel(ctx), b, spoiled); healing != nil {
+			if ctx.Err() != nil {
+				return // all of it is thrown away
+			}
+			if healing := b.poisoner.heal(ctx, b, spoiled); healing != nil {
 				err = errors.Join(err, fmt.Errorf("healing: %w", healing))
 			}
 		}()

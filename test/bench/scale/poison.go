@@ -12,7 +12,7 @@ import (
 type poison interface {
 	// spoil these clusters, and return once they fail.
 	spoil(ctx context.Context, b *bench, clusters []*cluster) error
-	// heal them, and return once all are ready. It is called after a spoil that failed, too, and after an interruption.
+	// heal them, and return once all are ready. It is called after a spoil that failed, too.
 	heal(ctx context.Context, b *bench, clusters []*cluster) error
 }
 

@@ -41,11 +41,7 @@ func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
 			return err
 		}
 	}
-	if err := b.until(ctx, "the policy is in force", func() (bool, error) {
-		err := b.world.kube.Create(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: clusters[0].key.Namespace, Name: naming.ReplicaService(clusters[0].key.Name)},
-			Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}, client.DryRunAll)
-		return err != nil && strings.Contains(err.Error(), refusal), nil
-	}); err != nil {
+	if err := b.until(ctx, "the policy is in force", func() (bool, error) { return b.refused(ctx, clusters[0]), nil }); err != nil {
 		return err
 	}
 	for _, c := range clusters {
@@ -63,7 +59,18 @@ func (policy) heal(ctx context.Context, b *bench, clusters []*cluster) error {
 			return err
 		}
 	}
+	// The API server goes by it for a moment still: what is released before goes back into quarantine.
+	if err := b.until(ctx, "the policy is lifted", func() (bool, error) { return !b.refused(ctx, clusters[0]), nil }); err != nil {
+		return err
+	}
 	return b.release(ctx, clusters)
+}
+
+// refused tells whether the policy refuses the Service of this cluster just now. It is not made.
+func (b *bench) refused(ctx context.Context, c *cluster) bool {
+	err := b.world.kube.Create(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)},
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}, client.DryRunAll)
+	return err != nil && strings.Contains(err.Error(), refusal)
 }
 
 // refusing these Services, each as "namespace/name" in quotes.
