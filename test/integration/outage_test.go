@@ -21,8 +21,8 @@ import (
 	"github.com/timonier-io/timonier/internal/naming"
 )
 
-// wire to an API server, which can be cut: then nobody is answered who comes by it. Whoever goes there directly is.
-type wire struct {
+// cable to an API server, which can be cut: then nobody is answered who comes by it. Whoever goes there directly is.
+type cable struct {
 	address, target string
 
 	mutex       sync.Mutex
@@ -30,14 +30,14 @@ type wire struct {
 	connections map[net.Conn]bool
 }
 
-// wired is a kubeconfig with which the API server of another one is reached by a wire.
-func wired(t *testing.T, kubeconfig string) (*wire, string) {
+// cabled is a kubeconfig with which the API server of another one is reached by a cable.
+func cabled(t *testing.T, kubeconfig string) (*cable, string) {
 	t.Helper()
 	access, err := clientcmd.LoadFromFile(kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{address: freeAddress(t), connections: map[net.Conn]bool{}}
+	w := &cable{address: freeAddress(t), connections: map[net.Conn]bool{}}
 	for _, cluster := range access.Clusters {
 		server, err := url.Parse(cluster.Server)
 		if err != nil {
@@ -57,7 +57,7 @@ func wired(t *testing.T, kubeconfig string) (*wire, string) {
 }
 
 // mend it, so that it is answered again.
-func (w *wire) mend(t *testing.T) {
+func (w *cable) mend(t *testing.T) {
 	t.Helper()
 	listener, err := net.Listen("tcp", w.address)
 	if err != nil {
@@ -78,7 +78,7 @@ func (w *wire) mend(t *testing.T) {
 }
 
 // join a connection with one to the API server, until either ends.
-func (w *wire) join(near net.Conn) {
+func (w *cable) join(near net.Conn) {
 	far, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", w.target)
 	if err != nil {
 		_ = near.Close() // as the API server would
@@ -102,7 +102,7 @@ func (w *wire) join(near net.Conn) {
 }
 
 // cut it: connections break, and none can be made.
-func (w *wire) cut() {
+func (w *cable) cut() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	_ = w.listener.Close() // twice, at the end of the test
@@ -123,7 +123,7 @@ func lasts(span time.Duration, over <-chan struct{}) (ended bool) {
 
 func TestAnOutageOfTheAPIQuarantinesNobodyAndTheOperatorGoesOn(t *testing.T) {
 	program, c, kubeconfig := operatorBuilt(t)
-	wire, through := wired(t, kubeconfig)
+	cable, through := cabled(t, kubeconfig)
 	// The shortest that there is: an outage of half a minute would do, if its failures counted.
 	quick := []string{"TIMONIER_MAX_RETRIES=3", "TIMONIER_QUARANTINE_AFTER=10s"}
 	operator := operatorWith(t, program, through, quick)
@@ -163,7 +163,7 @@ func TestAnOutageOfTheAPIQuarantinesNobodyAndTheOperatorGoesOn(t *testing.T) {
 	lost := exists[corev1.Pod](t, c, naming.Instance("outage-pending", 1))
 
 	// Shorter than an operator that leads can do without: the same process goes on.
-	wire.cut()
+	cable.cut()
 	// What it is to do meanwhile, and cannot: the pod of an instance is gone.
 	if err := c.Delete(t.Context(), lost, client.GracePeriodSeconds(0)); err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestAnOutageOfTheAPIQuarantinesNobodyAndTheOperatorGoesOn(t *testing.T) {
 	if lasts(7*time.Second, operator.over) {
 		t.Fatalf("the operator ended after a short outage: %v", operator.failure)
 	}
-	wire.mend(t)
+	cable.mend(t)
 	goesOn(1002)
 	if operator.ended() {
 		t.Fatalf("the operator ended after a short outage: %v", operator.failure)
@@ -179,13 +179,13 @@ func TestAnOutageOfTheAPIQuarantinesNobodyAndTheOperatorGoesOn(t *testing.T) {
 	untouched("after a short outage")
 
 	// Longer: it gives up to lead and ends, and a kubelet starts it again, until it can.
-	wire.cut()
+	cable.cut()
 	if !lasts(25*time.Second, operator.over) {
 		t.Fatal("the operator takes itself for the leader, although it cannot have renewed its Lease")
 	}
 	operator = operatorWith(t, program, through, quick)
 	lasts(5*time.Second, operator.over)
-	wire.mend(t)
+	cable.mend(t)
 	if operator.ended() {
 		operator = operatorWith(t, program, through, quick)
 	}
