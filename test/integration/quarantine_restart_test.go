@@ -132,9 +132,12 @@ func TestAnOperatorThatIsStartedDuringASharedFaultSuspendsNobodyAndWritesNoCount
 	for _, name := range fleet {
 		eventuallyWithin(t, time.Minute, "each would be suspended for itself", func() bool { return time.Since(last.Time) > 11*time.Second })
 		workedOn(t, c, name)
+		released(t, c, name, "to have the counts written with it")
+		eventually(t, "they are too many", func() bool { f := status(name).Failures; return len(f) == 1 && f[0].Count > retries })
 	}
 	stop()
 
+	// Whom it looks at first has failed too often, and nobody else has failed in its sight.
 	stop = operatorProcess(t, program, kubeconfig)
 	for _, name := range fleet {
 		workedOn(t, c, name)
