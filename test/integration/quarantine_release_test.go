@@ -50,7 +50,7 @@ func TestWhatIsInQuarantineIsTriedAgainWhenASecretThatTheSpecNamesIsChanged(t *t
 	secret := given(t, c, "pull-named", map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{}}`)})
 	forbidden(t, c, "named-ro")
 	asked(t, c, "named", "instances: 1\nimagePullSecrets: [{name: pull-named}]")
-	quarantined(t, c, "named", "network")
+	quarantined(t, c, "named")
 	eventually(t, "it is known what the Secret is like", func() bool {
 		q := exists[v1alpha1.PostgresCluster](t, c, "named").Status.Quarantine
 		return len(q) == 1 && q[0].References != ""
@@ -82,8 +82,8 @@ func TestAPersonReleasesWhatASelectorFindsAndNoOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	quarantined(t, c, "west", "network")
-	quarantined(t, c, "east", "network")
+	quarantined(t, c, "west")
+	quarantined(t, c, "east")
 	status := func(side string) v1alpha1.PostgresClusterStatus {
 		return exists[v1alpha1.PostgresCluster](t, c, side).Status
 	}

@@ -26,7 +26,7 @@ import (
 func operatorOf(t *testing.T, version string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "timonier-operator")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "poison", "-ldflags", "-X github.com/timonier-io/timonier/internal/version.version="+version, //nolint:gosec // a constant
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "poison", "-ldflags", "-X github.com/timonier-io/timonier/internal/version.version="+version,
 		"-o", program, "../../cmd/timonier-operator")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the operator: %v\n%s", err, out)
