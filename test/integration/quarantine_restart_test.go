@@ -26,7 +26,7 @@ import (
 func operatorOf(t *testing.T, version string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "timonier-operator")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "poison", "-ldflags", "-X github.com/timonier-io/timonier/internal/version.version="+version, //nolint:gosec // a constant
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "poison", "-ldflags", "-X github.com/timonier-io/timonier/internal/version.version="+version,
 		"-o", program, "../../cmd/timonier-operator")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the operator: %v\n%s", err, out)
@@ -132,9 +132,12 @@ func TestAnOperatorThatIsStartedDuringASharedFaultSuspendsNobodyAndWritesNoCount
 	for _, name := range fleet {
 		eventuallyWithin(t, time.Minute, "each would be suspended for itself", func() bool { return time.Since(last.Time) > 11*time.Second })
 		workedOn(t, c, name)
+		released(t, c, name, "to have the counts written with it")
+		eventually(t, "they are too many", func() bool { f := status(name).Failures; return len(f) == 1 && f[0].Count > retries })
 	}
 	stop()
 
+	// Whom it looks at first has failed too often, and nobody else has failed in its sight.
 	stop = operatorProcess(t, program, kubeconfig)
 	for _, name := range fleet {
 		workedOn(t, c, name)

@@ -62,13 +62,13 @@ func refused(t *testing.T, c client.Client, takes, service string) (lifted func(
 	}
 }
 
-// quarantined waits until a phase of the cluster is in quarantine; meanwhile the operator's clock runs fast.
-func quarantined(t *testing.T, c client.Client, name, phase string) *v1alpha1.PostgresCluster {
+// quarantined waits until the phase network of the cluster is in quarantine; meanwhile the operator's clock runs fast.
+func quarantined(t *testing.T, c client.Client, name string) *v1alpha1.PostgresCluster {
 	t.Helper()
 	found := &v1alpha1.PostgresCluster{}
-	eventuallyWithin(t, time.Minute, phase+" of "+name+" is in quarantine", func() bool {
+	eventuallyWithin(t, time.Minute, "the network of "+name+" is in quarantine", func() bool {
 		pass(10 * time.Second)
-		return c.Get(t.Context(), key(name), found) == nil && len(found.Status.Quarantine) == 1 && found.Status.Quarantine[0].Phase == phase && !found.Status.Quarantine[0].Trying
+		return c.Get(t.Context(), key(name), found) == nil && len(found.Status.Quarantine) == 1 && found.Status.Quarantine[0].Phase == "network" && !found.Status.Quarantine[0].Trying
 	})
 	return found
 }
@@ -86,7 +86,7 @@ func TestWhatKeepsFailingIsSuspendedAndAllElseGoesOn(t *testing.T) {
 	if err := c.Delete(t.Context(), exists[corev1.Service](t, c, "poisoned-ro")); err != nil {
 		t.Fatal(err)
 	}
-	found := quarantined(t, c, "poisoned", "network")
+	found := quarantined(t, c, "poisoned")
 	entry := found.Status.Quarantine[0]
 	if entry.Reason != "Forbidden" || entry.Count < 10 || !strings.Contains(entry.Message, "nobody may have this Service") {
 		t.Errorf("the status says %+v", entry)
@@ -140,7 +140,7 @@ func TestWhatIsInQuarantineIsTriedAgainByItselfAndByAChangeOfTheSpec(t *testing.
 	c := operatorRuns(t)
 	lift := forbidden(t, c, "patient-ro")
 	asked(t, c, "patient", "instances: 1")
-	quarantined(t, c, "patient", "network")
+	quarantined(t, c, "patient")
 	specified(t, c, "patient", `{"team":"commerce"}`)
 	eventually(t, "it was tried for the new spec", func() bool {
 		q := exists[v1alpha1.PostgresCluster](t, c, "patient").Status.Quarantine
