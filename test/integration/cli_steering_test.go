@@ -40,7 +40,7 @@ func TestAPersonReleasesOneSomeOrAllThatAreInQuarantine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		quarantined(t, c, name, "network")
+		quarantined(t, c, name)
 	}
 	if shown, err := typed(t.Context(), kubeconfig, "status", "freed"); cli.Code(err) != cli.CodeFailed || !strings.Contains(shown, "!!  Quarantined") {
 		t.Errorf("%v:\n%s", err, shown)
