@@ -1,38 +1,49 @@
 package platform
 
 import (
+	"strings"
 	"testing"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/platform/v1alpha1"
+	postgresv1alpha1 "github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 func TestWithoutAPlatformWhatItsStatusWouldSayIsToldWhenItChangesAndAgainBeforeEventsAreGone(t *testing.T) {
-	free := []metav1.Condition{upgradeable(nil, 0)}
-	blocked := []metav1.Condition{upgradeable([]string{"PostgresCluster sales/shop is left alone"}, 0)}
-	more := []metav1.Condition{upgradeable([]string{"PostgresCluster sales/shop is left alone", "PostgresCluster sales/till is left alone"}, 0)}
+	alone := func(names ...string) map[string]notice {
+		clusters := []postgresv1alpha1.PostgresCluster{cluster("mail", postgresv1alpha1.PostgresClusterStatus{ManagementState: contract.Managed})}
+		for _, name := range names {
+			clusters = append(clusters, cluster(name, postgresv1alpha1.PostgresClusterStatus{ManagementState: contract.Unmanaged}))
+		}
+		return notices(clusters, nil)
+	}
+	failing := notices(nil, degraded(map[string]quarantine.Common{"PostgresCluster": {Reason: "Forbidden", Failing: 7, Of: 9}}, 0))
 	for name, tc := range map[string]struct {
-		before, after []metav1.Condition
-		again         bool
-		want          string
+		before, now map[string]notice
+		again       bool
+		want        []string
 	}{
-		"all is well from the start":    {nil, free, false, ""},
-		"all is well, and was told":     {free, free, true, ""},
-		"blocked from the start":        {nil, blocked, false, v1alpha1.ReasonManagementOverridesSet},
-		"blocked now":                   {free, blocked, false, v1alpha1.ReasonManagementOverridesSet},
-		"blocked, and told a while ago": {blocked, blocked, false, ""},
-		"blocked, and told long ago":    {blocked, blocked, true, v1alpha1.ReasonManagementOverridesSet},
-		"blocked by more":               {blocked, more, false, v1alpha1.ReasonManagementOverridesSet},
-		"free again":                    {blocked, free, false, v1alpha1.ReasonNothingBlocks},
+		"all is well from the start":    {nil, alone(), false, nil},
+		"all is well, and was":          {alone(), alone(), true, nil},
+		"blocked from the start":        {nil, alone("shop"), false, []string{"sales/shop"}},
+		"blocked now":                   {alone(), alone("shop"), false, []string{"sales/shop"}},
+		"blocked, and told a while ago": {alone("shop"), alone("shop"), false, nil},
+		"blocked, and told long ago":    {alone("shop"), alone("shop"), true, []string{"sales/shop"}},
+		"blocked by one more":           {alone("shop"), alone("shop", "till"), false, []string{"sales/till"}},
+		"by one less":                   {alone("shop", "till"), alone("till"), false, nil},
+		"free again":                    {alone("shop"), alone(), false, []string{"can be upgraded"}},
+		"most fail alike":               {nil, failing, false, []string{"Forbidden"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			told := ""
-			for _, condition := range worthTelling(tc.before, tc.after, tc.again) {
-				told += condition.Reason
+			told := worthTelling(tc.before, tc.now, tc.again)
+			if len(told) != len(tc.want) {
+				t.Fatalf("told %+v, want %v", told, tc.want)
 			}
-			if told != tc.want {
-				t.Errorf("told %q, want %q", told, tc.want)
+			for i, one := range told {
+				if !strings.Contains(one.message, tc.want[i]) || (one.reason == v1alpha1.ReasonManagementOverridesSet) != (one.about != nil) {
+					t.Errorf("told %+v, want %s", one, tc.want[i])
+				}
 			}
 		})
 	}

@@ -79,7 +79,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionDegraded)
 	}
 	if missing {
-		r.tellWithoutPlatform(ctx, status.Conditions)
+		r.tellWithoutPlatform(ctx, clusters.Items, meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDegraded))
 		return ctrl.Result{RequeueAfter: lookAgainAfter}, nil
 	}
 	r.absent = absence{}
