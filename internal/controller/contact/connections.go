@@ -2,6 +2,7 @@ package contact
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -32,7 +33,9 @@ type clusterConnections struct {
 	// authority and trust by which the clients were made.
 	authority, trust string
 	leaf             pki.Leaf
-	clients          map[string]connection
+	// config of all clients but for the host that each expects: with thousands of instances, what each had of its own would be felt.
+	config  *tls.Config
+	clients map[string]connection
 }
 
 type connection struct {
@@ -61,10 +64,9 @@ func (c *Connections) Of(cluster types.NamespacedName, peer pki.State, now time.
 			return nil, fmt.Errorf("the operator's own certificate: %w", err)
 		}
 		present.close()
-		present = &clusterConnections{authority: signer.Fingerprint(), trust: trust, leaf: leaf, clients: map[string]connection{}}
+		present = &clusterConnections{authority: signer.Fingerprint(), trust: trust, leaf: leaf, config: pki.ClientConfig(leaf, peer.Bundle(), ""), clients: map[string]connection{}}
 		c.clusters[cluster] = present
 	}
-	bundle := peer.Bundle()
 	return func(name, ip string) *instanceapi.Client {
 		c.mutex.Lock()
 		defer c.mutex.Unlock()
@@ -75,8 +77,7 @@ func (c *Connections) Of(cluster types.NamespacedName, peer pki.State, now time.
 			}
 			known.client.Close()
 		}
-		host := naming.InstanceHost(cluster.Name, cluster.Namespace, name)
-		made := connection{address, instanceapi.NewClient(address, pki.ClientConfig(present.leaf, bundle, host))}
+		made := connection{address, instanceapi.NewClient(address, present.expecting(naming.InstanceHost(cluster.Name, cluster.Namespace, name)))}
 		present.clients[name] = made
 		return made.client
 	}, nil
@@ -88,6 +89,13 @@ func (c *Connections) Forget(cluster types.NamespacedName) {
 	defer c.mutex.Unlock()
 	c.clusters[cluster].close()
 	delete(c.clusters, cluster)
+}
+
+// expecting the instance of this host, and no other.
+func (c *clusterConnections) expecting(host string) *tls.Config {
+	config := c.config.Clone()
+	config.ServerName = host
+	return config
 }
 
 func (c *clusterConnections) close() {
