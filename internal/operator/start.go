@@ -14,7 +14,6 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/timonier-io/timonier/internal/operator/settings"
@@ -116,8 +115,6 @@ func (a always) Start(ctx context.Context) error { return a(ctx) }
 
 // NeedLeaderElection is manager.LeaderElectionRunnable's.
 func (always) NeedLeaderElection() bool { return false }
-
-var _ manager.LeaderElectionRunnable = always(nil)
 
 // settingsPage is served beside the metrics; nil where there are no settings to show.
 func settingsPage(options Options) map[string]http.Handler {

@@ -125,8 +125,7 @@ func child(name string) (int, error) {
 
 // parentOf a process, from /proc/…/stat: the second field after the name, which ends with the last bracket. 0 where it cannot be read.
 func parentOf(stat string) int {
-	_, rest, _ := cutLast(stat, ")")
-	fields := strings.Fields(rest)
+	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
 	if len(fields) < 2 {
 		return 0
 	}
@@ -135,11 +134,4 @@ func parentOf(stat string) int {
 		return 0
 	}
 	return parent
-}
-
-func cutLast(text, separator string) (before, after string, found bool) {
-	if i := strings.LastIndex(text, separator); i >= 0 {
-		return text[:i], text[i+len(separator):], true
-	}
-	return text, "", false
 }
