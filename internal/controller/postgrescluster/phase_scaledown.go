@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -16,22 +17,13 @@ import (
 func (r *Reconciler) scaleDown(ctx context.Context, s *scope) error {
 	var left untouched
 	for _, name := range s.names(s.members.remove) {
-		if pod := s.observed.pods[name]; pod != nil {
-			if by := s.alone(kindPod, name); by != "" {
-				left.leave("instance "+name+" is not removed, although the spec asks for fewer", by)
-				continue
-			}
-			if err := r.mayRemove(s, name); err != nil {
-				return err
-			}
-			if pod.DeletionTimestamp.IsZero() {
-				if err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}); client.IgnoreNotFound(err) != nil {
-					return fmt.Errorf("removing pod %s: %w", name, err)
-				}
-				s.note(fmt.Sprintf("instance %s is removed; volumes: %s", name, s.whenScaled()), v1alpha1.ReasonScaling)
-			}
-			// The pod's going is an event.
-			return reconcile.Wait(0, v1alpha1.ReasonScaling, "instance %s stops", name)
+		pod, by := s.observed.pods[name], s.alone(kindPod, name)
+		if pod != nil && by != "" {
+			left.leave("instance "+name+" is not removed, although the spec asks for fewer", by)
+			continue
+		}
+		if pod != nil {
+			return r.removeInstance(ctx, s, pod)
 		}
 		if s.instancesWanted() > 0 && s.isMember(name) {
 			// The leader writes its members to the Lease, which is not watched here.
@@ -42,6 +34,20 @@ func (r *Reconciler) scaleDown(ctx context.Context, s *scope) error {
 		return err
 	}
 	return left.stalls()
+}
+
+// removeInstance has its pod go, once it may; the pod's going is an event.
+func (r *Reconciler) removeInstance(ctx context.Context, s *scope, pod *corev1.Pod) error {
+	if err := r.mayRemove(s, pod.Name); err != nil {
+		return err
+	}
+	if pod.DeletionTimestamp.IsZero() {
+		if err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing pod %s: %w", pod.Name, err)
+		}
+		s.note(fmt.Sprintf("instance %s is removed; volumes: %s", pod.Name, s.whenScaled()), v1alpha1.ReasonScaling)
+	}
+	return reconcile.Wait(0, v1alpha1.ReasonScaling, "instance %s stops", pod.Name)
 }
 
 // mayRemove waits until no operation runs, which may count on the instance, and the leader has dropped what it keeps for it.
