@@ -38,7 +38,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 	r.Metrics.outcomes(outcomes)
 	before := s.cluster.Status.DeepCopy()
 	status := s.status(*before.DeepCopy(), verdict, r.Keeper.Version)
-	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.olderThan(client.ObjectKeyFromObject(s.cluster), s.now, positionsEvery) {
+	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) {
 		err := r.writeStatus(ctx, s.cluster, status)
 		if apierrors.IsConflict(err) {
 			before, status, err = r.writeStatusAnew(ctx, s, verdict)
@@ -168,8 +168,8 @@ type written struct {
 	at    map[types.NamespacedName]time.Time
 }
 
-// olderThan tells whether the last write was so long ago. One that is looked at for the first time may have been written just now, by another operator.
-func (w *written) olderThan(key types.NamespacedName, now time.Time, age time.Duration) bool {
+// longAgo tells whether positions are to be written again. One that is looked at for the first time may have been written just now, by another operator.
+func (w *written) longAgo(key types.NamespacedName, now time.Time) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	at, known := w.at[key]
@@ -177,7 +177,7 @@ func (w *written) olderThan(key types.NamespacedName, now time.Time, age time.Du
 		w.keep(key, now)
 		return false
 	}
-	return now.Sub(at) > age
+	return now.Sub(at) > positionsEvery
 }
 
 func (w *written) set(key types.NamespacedName, at time.Time) {

@@ -47,10 +47,10 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 func TestTheFirstLookAtAClusterIsNoReasonToWriteItsPositionsAgain(t *testing.T) {
 	key, start := types.NamespacedName{Namespace: "sales", Name: "shop"}, time.Unix(1000, 0)
 	remembered := &written{}
-	if remembered.olderThan(key, start, time.Minute) || remembered.olderThan(key, start.Add(time.Minute), time.Minute) {
+	if remembered.longAgo(key, start) || remembered.longAgo(key, start.Add(time.Minute)) {
 		t.Error("the operator before this one may have written them just now")
 	}
-	if !remembered.olderThan(key, start.Add(61*time.Second), time.Minute) {
+	if !remembered.longAgo(key, start.Add(61*time.Second)) {
 		t.Error("a minute is over")
 	}
 }

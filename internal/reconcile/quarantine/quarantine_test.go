@@ -39,12 +39,12 @@ func (o *object) attempt(cause Cause, reason string) (Changes, []Release) {
 	return changes, releases
 }
 
-// fail it so often, with so long in between, for this reason.
-func (o *object) fail(times int, between time.Duration, reason string) {
+// fail it so often, with so long in between, for the same reason.
+func (o *object) fail(times int, between time.Duration) {
 	o.t.Helper()
 	for range times {
 		o.facts.Now = o.facts.Now.Add(between)
-		o.attempt(Unknown, reason)
+		o.attempt(Unknown, "Forbidden")
 	}
 }
 
@@ -54,7 +54,7 @@ func (o *object) suspended() bool { return slices.Contains(Suspended(o.status), 
 func inQuarantine(t *testing.T) *object {
 	t.Helper()
 	o := newObject(t)
-	o.fail(11, time.Minute, "Forbidden")
+	o.fail(11, time.Minute)
 	if !o.suspended() {
 		t.Fatalf("after eleven failures in ten minutes it is not in quarantine: %+v", o.status)
 	}
@@ -75,7 +75,7 @@ func TestAPhaseGoesIntoQuarantineAfterEnoughFailuresOverEnoughTime(t *testing.T)
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newObject(t)
-			o.fail(tc.times, tc.between, "Forbidden")
+			o.fail(tc.times, tc.between)
 			if o.suspended() != tc.want {
 				t.Errorf("suspended: %v, want %v; %+v", o.suspended(), tc.want, o.status)
 			}
@@ -85,7 +85,7 @@ func TestAPhaseGoesIntoQuarantineAfterEnoughFailuresOverEnoughTime(t *testing.T)
 
 func TestAnEntryTellsWhatFailedHowOftenAndWhenItIsTriedAgain(t *testing.T) {
 	o := newObject(t)
-	o.fail(10, time.Minute, "Forbidden")
+	o.fail(10, time.Minute)
 	o.facts.Now = o.facts.Now.Add(time.Minute)
 	changes, _ := o.attempt(Unknown, "Forbidden")
 	if len(changes.Entered) != 1 || len(o.status.Quarantine) != 1 || len(o.status.Failures) != 0 {
@@ -130,7 +130,7 @@ func TestAnotherReasonOrGenerationBeginsToCountAnew(t *testing.T) {
 
 func TestASuccessClearsTheHistory(t *testing.T) {
 	o := newObject(t)
-	o.fail(9, time.Hour, "Forbidden")
+	o.fail(9, time.Hour)
 	o.attempt(Done, "")
 	if len(o.status.Failures) != 0 {
 		t.Errorf("it is still counted: %+v", o.status)
@@ -221,7 +221,7 @@ func TestAnAttemptThatWaitsNeitherEndsTheQuarantineNorPutsItBack(t *testing.T) {
 func TestWhatOthersFailByTooPutsNobodyIntoQuarantineNorBack(t *testing.T) {
 	o := newObject(t)
 	o.shared = func(reason string) bool { return reason == "Forbidden" }
-	o.fail(100, time.Minute, "Forbidden")
+	o.fail(100, time.Minute)
 	if o.suspended() || o.status.Failures[0].Count != 100 {
 		t.Fatalf("suspended: %v; %+v", o.suspended(), o.status)
 	}
@@ -249,7 +249,7 @@ func TestWhatIsRememberedOfAPhaseThatIsNoMoreGoes(t *testing.T) {
 func TestAPhaseThatMayNotBeSuspendedNeverIs(t *testing.T) {
 	o := newObject(t)
 	o.facts.Phases, o.facts.Vital = []string{"instances"}, []string{"network"}
-	o.fail(100, time.Minute, "Forbidden")
+	o.fail(100, time.Minute)
 	o.attempt(Panic, "Panic")
 	o.attempt(Panic, "Panic")
 	o.attempt(Panic, "Panic")
@@ -265,7 +265,7 @@ func TestAPhaseThatMayNotBeSuspendedNeverIs(t *testing.T) {
 func TestNothingIsRememberedOfAPhaseThatNobodyNames(t *testing.T) {
 	o := newObject(t)
 	o.facts.Phases = []string{"instances"}
-	o.fail(100, time.Minute, "Forbidden")
+	o.fail(100, time.Minute)
 	if len(o.status.Failures)+len(o.status.Quarantine) != 0 {
 		t.Errorf("status: %+v", o.status)
 	}
@@ -292,7 +292,7 @@ func TestWhileAnObjectIsLeftAloneNothingIsForgottenNorTried(t *testing.T) {
 func TestAnOldRunOfFailuresEndsByWaitingForLong(t *testing.T) {
 	for _, cause := range []Cause{Waits, Stalls} {
 		o := newObject(t)
-		o.fail(9, time.Minute, "Forbidden")
+		o.fail(9, time.Minute)
 		o.facts.Now = o.facts.Now.Add(29 * time.Minute)
 		o.attempt(cause, "Starting")
 		if len(o.status.Failures) != 1 {
@@ -304,7 +304,7 @@ func TestAnOldRunOfFailuresEndsByWaitingForLong(t *testing.T) {
 			t.Fatalf("what passes says nothing: %+v", o.status)
 		}
 		o.attempt(cause, "Starting")
-		if o.fail(1, time.Minute, "Forbidden"); o.suspended() || o.status.Failures[0].Count != 1 {
+		if o.fail(1, time.Minute); o.suspended() || o.status.Failures[0].Count != 1 {
 			t.Errorf("cause %d: one failure after a long wait is taken for one more of those before it: %+v", cause, o.status)
 		}
 	}
