@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,7 @@ func operatorOnce(t *testing.T, typed client.Client) {
 	}
 	config := rest.CopyConfig(server.config)
 	config.Impersonate.UserName = operatorAccount
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return wire{next} })
 	program := filepath.Join(t.TempDir(), "timonier-instance")
 	if err := os.WriteFile(program, []byte(managerProgram), 0o600); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -101,6 +102,28 @@ func TestNothingTakesThePlaceOfASecretThatIsLeftAloneUntilTheOverrideGoes(t *tes
 	eventually(t, "certificates of the new authority", func() bool {
 		return exists[corev1.Secret](t, c, naming.Certificates("kept")).ResourceVersion != published.ResourceVersion
 	})
+}
+
+func TestALeaseThatIsLeftAloneAndMissingIsToldRatherThanTakenForDone(t *testing.T) {
+	c := operatorRuns(t)
+	asked(t, c, "unelected", "instances: 1")
+	exists[corev1.Pod](t, c, "unelected-1")
+	name := naming.Lease("unelected")
+	platformSays(t, c, platformv1alpha1.PlatformSpec{Overrides: []contract.Override{{Group: "coordination.k8s.io", Kind: "Lease", Namespace: "shop", Name: name, Unmanaged: true}}})
+	eventually(t, "the Lease is known to be left alone", func() bool {
+		return slices.Contains(exists[v1alpha1.PostgresCluster](t, c, "unelected").Status.Management.LeftAlone, "Lease/"+name)
+	})
+	if err := c.Delete(t.Context(), exists[coordinationv1.Lease](t, c, name)); err != nil {
+		t.Fatal(err)
+	}
+	stalledFor(t, c, "unelected", v1alpha1.ReasonHandsOff)
+	workedOn(t, c, "unelected")
+	if err := c.Get(t.Context(), key(name), &coordinationv1.Lease{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the Lease: %v", err)
+	}
+	platformSays(t, c, platformv1alpha1.PlatformSpec{})
+	exists[coordinationv1.Lease](t, c, name)
+	notStalled(t, c, "unelected")
 }
 
 func TestAClusterThatIsLeftAloneForAWhileForgetsNoQuarantine(t *testing.T) {

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,36 @@ func TestWhatIsInQuarantineIsTriedAgainWhenASecretThatTheSpecNamesIsChanged(t *t
 	}
 }
 
+func TestAPersonReleasesWhatASelectorFindsAndNoOther(t *testing.T) {
+	c := operatorRuns(t)
+	for _, side := range []string{"west", "east"} {
+		forbidden(t, c, side+"-ro")
+		asked(t, c, side, "instances: 1")
+		target := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: side}}
+		if err := c.Patch(t.Context(), target, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{"side":%q}}}`, side))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quarantined(t, c, "west")
+	quarantined(t, c, "east")
+	status := func(side string) v1alpha1.PostgresClusterStatus {
+		return exists[v1alpha1.PostgresCluster](t, c, side).Status
+	}
+	before := status("west")
+	shown, err := typed(t.Context(), kubeconfigFile(t), "release", "-l", "side=west", "-n", "shop")
+	if err != nil || !strings.Contains(shown, "west: phase network is tried again") || strings.Contains(shown, "east") {
+		t.Errorf("shown: %s; %v", shown, err)
+	}
+	eventually(t, "west is tried again, in vain", func() bool {
+		now := status("west")
+		return now.Released != "" && len(now.Quarantine) == 1 && now.Quarantine[0].Attempts > before.Quarantine[0].Attempts
+	})
+	workedOn(t, c, "east")
+	if now := status("east"); now.Released != "" || len(now.Quarantine) != 1 {
+		t.Errorf("east was released by %q: %+v", now.Released, now.Quarantine)
+	}
+}
+
 func TestWhatMostClustersFailByPutsNobodyIntoQuarantineAndIsTheOperatorsToTell(t *testing.T) {
 	c := operatorRuns(t)
 	platformSays(t, c, platformv1alpha1.PlatformSpec{})
@@ -121,4 +152,37 @@ func TestWhatMostClustersFailByPutsNobodyIntoQuarantineAndIsTheOperatorsToTell(t
 		condition := degraded()
 		return condition == nil || condition.Status == metav1.ConditionFalse
 	})
+}
+
+func TestAnOutageOfTheAPIServerPutsNobodyIntoQuarantine(t *testing.T) {
+	c := operatorRuns(t)
+	asked(t, c, "outage", "instances: 1")
+	exists[corev1.Pod](t, c, "outage-1")
+	t.Cleanup(func() { cut.Store(nil) })
+	outage := func(concerns func(*http.Request) bool, team string, many int64) {
+		t.Helper()
+		specified(t, c, "outage", fmt.Sprintf(`{"team":%q}`, team))
+		eventually(t, "the operator has the spec", func() bool { return exists[corev1.Service](t, c, "outage-rw").Labels[naming.LabelTeam] == team })
+		cut.Store(&concerns)
+		before := lost.Load()
+		specified(t, c, "outage", fmt.Sprintf(`{"team":"%s-too"}`, team))
+		eventually(t, "the operator tries, again and again", func() bool { pass(5 * time.Second); return lost.Load() > before+many })
+		pass(time.Hour)
+		more := lost.Load()
+		annotated(t, c, "outage", "example.com/looked", team) // it need not wait for its back-off
+		eventually(t, "and goes on", func() bool { return lost.Load() > more+many/10 })
+		cut.Store(nil)
+		annotated(t, c, "outage", "example.com/looked", team+"-too")
+		eventuallyWithin(t, 75*time.Second, "it has done it", func() bool { return exists[corev1.Service](t, c, "outage-rw").Labels[naming.LabelTeam] == team+"-too" })
+		workedOn(t, c, "outage")
+		status := exists[v1alpha1.PostgresCluster](t, c, "outage").Status
+		if len(status.Quarantine)+len(status.Failures) != 0 {
+			t.Errorf("the status says %+v, %+v", status.Quarantine, status.Failures)
+		}
+	}
+	outage(func(request *http.Request) bool { return request.Method != http.MethodGet }, "writes", 150)
+	outage(func(*http.Request) bool { return true }, "all", 15)
+	if told := events(t, c, "outage", v1alpha1.ReasonRetriesExhausted); len(told) != 0 {
+		t.Errorf("it is told that something was suspended: %v", told)
+	}
 }
