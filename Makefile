@@ -106,7 +106,7 @@ test-sim: ## Try the protocol of failover in thousands of worlds (SEEDS=n; SEED=
 	@$(SHARED) go test -tags sim -count 1 -v ./internal/sim -args -seeds $(SEEDS) $(if $(SEED),-seed $(SEED)) | grep -vE '^=== RUN'
 
 test-integration: localcluster ## Test the API against a real API server and etcd
-	@$(SHARED) go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...
+	@$(SHARED) go test -tags integration -timeout 20m ./test/integration/... ./internal/controller/... ./internal/operator/...
 
 # What was tested is not cached: the tests build the program that they start, of which go does not know. One package after the other: what takes over in
 # seconds must not wait for the disks of another package's servers.

@@ -40,6 +40,7 @@ func operatorRuns(t *testing.T) client.Client {
 		t.Fatal(err)
 	}
 	operatorOnce(t, typed)
+	t.Cleanup(func() { later.Store(0) }) // the next test's instances and pods go by the real clock
 	return typed
 }
 
