@@ -2,6 +2,7 @@ package postgrescluster
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,11 +22,39 @@ type Metrics struct {
 	failovers *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	phases    *prometheus.CounterVec
+	// Of every kind alike.
+	managed   *prometheus.GaugeVec
+	since     *prometheus.GaugeVec
+	suspended *prometheus.GaugeVec
+	entries   *prometheus.CounterVec
+	expire    *prometheus.GaugeVec
+
+	mutex sync.Mutex
+	// shown are the series that each cluster has now, so that those which it has no more are found without a look at all others'.
+	shown map[types.NamespacedName][]series
+}
+
+// series of one gauge.
+type series struct {
+	of     *prometheus.GaugeVec
+	values []string
+}
+
+// show a series of this cluster, until it is cleared.
+func (m *Metrics) show(cluster *v1alpha1.PostgresCluster, of *prometheus.GaugeVec, value float64, labels ...string) {
+	key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.shown == nil {
+		m.shown = map[types.NamespacedName][]series{}
+	}
+	m.shown[key] = append(m.shown[key], series{of, labels})
+	of.WithLabelValues(labels...).Set(value)
 }
 
 // NewMetrics registers them.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
-	labels := []string{"namespace", "cluster"}
+	labels, resourceLabels := []string{"namespace", "cluster"}, []string{"kind", "namespace", "name"}
 	m := &Metrics{
 		condition: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_condition",
 			Help: "1 for the status and reason that a condition of a PostgresCluster has."}, append(labels, "type", "status", "reason")),
@@ -42,10 +71,21 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Help:    "Time from the first sign that the former primary is gone until the new one lets clients in.",
 			Buckets: []float64{0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 15, 30, 60, 300}}, append(labels, "cause")),
 		phases: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "timonier_reconcile_phases_total",
-			Help: "Phases of reconciles by how they ended: done, wait, stalled, failed, skipped."}, []string{"phase", "outcome"}),
+			Help: "Phases of reconciles by how they ended: done, wait, stalled, failed, skipped, suspended."}, []string{"phase", "outcome"}),
+		managed: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_management_state",
+			Help: "1 for the management state that is in force for a resource: Managed, Unmanaged or Removed."}, append(resourceLabels, "state")),
+		since: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_management_state_since_timestamp_seconds",
+			Help: "When the management state of a resource came into force, in seconds since 1970."}, resourceLabels),
+		suspended: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_quarantined",
+			Help: "1 for each phase of the work on a resource that is in quarantine, with the reason it failed for."}, append(resourceLabels, "phase", "reason")),
+		entries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "timonier_resource_quarantine_entries_total",
+			Help: "How often a phase of the work on a resource was put into quarantine, or back into it."}, append(resourceLabels, "phase")),
+		expire: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_certificates_expire_timestamp_seconds",
+			Help: "When the first of the certificates that a PostgresCluster's instances use expires, in seconds since 1970."}, labels),
 	}
 	var failures error
-	for _, collector := range []prometheus.Collector{m.condition, m.instances, m.term, m.quorum, m.failovers, m.durations, m.phases} {
+	for _, collector := range []prometheus.Collector{m.condition, m.instances, m.term, m.quorum, m.failovers, m.durations, m.phases,
+		m.managed, m.since, m.suspended, m.entries, m.expire} {
 		failures = errors.Join(failures, registry.Register(collector))
 	}
 	return m, failures
@@ -60,22 +100,44 @@ func (m *Metrics) outcomes(outcomes []reconcile.Outcome) {
 func (m *Metrics) status(cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus, wanted int) {
 	m.clear(types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name})
 	for _, condition := range status.Conditions {
-		m.condition.WithLabelValues(cluster.Namespace, cluster.Name, condition.Type, string(condition.Status), condition.Reason).Set(1)
+		m.show(cluster, m.condition, 1, cluster.Namespace, cluster.Name, condition.Type, string(condition.Status), condition.Reason)
 	}
 	for _, absent := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded} {
 		if !hasCondition(status.Conditions, absent) {
-			m.condition.WithLabelValues(cluster.Namespace, cluster.Name, absent, string(metav1.ConditionFalse), "").Set(1)
+			m.show(cluster, m.condition, 1, cluster.Namespace, cluster.Name, absent, string(metav1.ConditionFalse), "")
 		}
 	}
-	m.instances.WithLabelValues(cluster.Namespace, cluster.Name, "wanted").Set(float64(wanted))
-	m.instances.WithLabelValues(cluster.Namespace, cluster.Name, "ready").Set(float64(readyInstances(status.Instances)))
+	m.show(cluster, m.instances, float64(wanted), cluster.Namespace, cluster.Name, "wanted")
+	m.show(cluster, m.instances, float64(readyInstances(status.Instances)), cluster.Namespace, cluster.Name, "ready")
 	if availability := status.Availability; availability != nil && availability.Quorum != nil {
-		m.term.WithLabelValues(cluster.Namespace, cluster.Name).Set(float64(availability.Term))
+		m.show(cluster, m.term, float64(availability.Term), cluster.Namespace, cluster.Name)
 		for count, value := range map[string]int{"members": len(availability.Quorum.Members), "required": int(availability.Quorum.Required),
 			"wanted": int(availability.Effective.SynchronousStandbys) + 1} {
-			m.quorum.WithLabelValues(cluster.Namespace, cluster.Name, count).Set(float64(value))
+			m.show(cluster, m.quorum, float64(value), cluster.Namespace, cluster.Name, count)
 		}
 	}
+}
+
+// steering of a cluster, and what of it is in quarantine.
+func (m *Metrics) steering(cluster *v1alpha1.PostgresCluster, status v1alpha1.PostgresClusterStatus) {
+	m.show(cluster, m.managed, 1, kind, cluster.Namespace, cluster.Name, string(status.ManagementState))
+	if status.Management.Since != nil {
+		m.show(cluster, m.since, float64(status.Management.Since.Unix()), kind, cluster.Namespace, cluster.Name)
+	}
+	for _, entry := range status.Quarantine {
+		m.show(cluster, m.suspended, 1, kind, cluster.Namespace, cluster.Name, entry.Phase, entry.Reason)
+	}
+	if status.Certificates.ExpiresAt != nil {
+		m.show(cluster, m.expire, float64(status.Certificates.ExpiresAt.Unix()), cluster.Namespace, cluster.Name)
+	}
+}
+
+// kind of the resource, in the metrics that all kinds have.
+const kind = "PostgresCluster"
+
+// quarantined is counted where it is seen.
+func (m *Metrics) quarantined(cluster *v1alpha1.PostgresCluster, phase string) {
+	m.entries.WithLabelValues(kind, cluster.Namespace, cluster.Name, phase).Inc()
 }
 
 // failover is counted where it is seen.
@@ -86,10 +148,12 @@ func (m *Metrics) failover(cluster *v1alpha1.PostgresCluster, cause string, took
 
 // clear what is written anew with each status.
 func (m *Metrics) clear(key types.NamespacedName) {
-	labels := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
-	for _, gauge := range []*prometheus.GaugeVec{m.condition, m.instances, m.term, m.quorum} {
-		gauge.DeletePartialMatch(labels)
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, former := range m.shown[key] {
+		former.of.DeleteLabelValues(former.values...)
 	}
+	delete(m.shown, key)
 }
 
 // forget a cluster that is gone.
@@ -98,6 +162,11 @@ func (m *Metrics) forget(key types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
 	m.failovers.DeletePartialMatch(labels)
 	m.durations.DeletePartialMatch(labels)
+	m.entries.DeletePartialMatch(resourceOf(key))
+}
+
+func resourceOf(key types.NamespacedName) prometheus.Labels {
+	return prometheus.Labels{"kind": kind, "namespace": key.Namespace, "name": key.Name}
 }
 
 func hasCondition(conditions []metav1.Condition, kind string) bool {
