@@ -2,10 +2,12 @@ package operator
 
 import (
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
@@ -31,6 +33,40 @@ func TestOfAPodIsKeptWhatControllersReadAndNoMore(t *testing.T) {
 	}
 	if _, err := slimPod(toolscache.DeletedFinalStateUnknown{Key: "shop/shop-1", Obj: whole}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhatManyObjectsHaveInCommonIsInMemoryOnce(t *testing.T) {
+	read := func() *corev1.Service {
+		text := func(s string) string { return string([]byte(s)) } // as from a watch: memory of its own
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{
+			Name: "shop-rw", Namespace: text("shop"), Labels: map[string]string{text("key"): text("shop")}, Annotations: map[string]string{text("hash"): text("abc")},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: text("v1"), Kind: text("PostgresCluster"), Name: text("shop"), UID: types.UID(text("u-1"))}},
+		}}
+		kept, err := slim(service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kept.(*corev1.Service)
+	}
+	texts := func(s *corev1.Service) []string {
+		owner := s.OwnerReferences[0]
+		all := []string{s.Namespace, owner.APIVersion, owner.Kind, owner.Name, string(owner.UID)}
+		for _, values := range []map[string]string{s.Labels, s.Annotations} {
+			for key, value := range values {
+				all = append(all, key, value)
+			}
+		}
+		return all
+	}
+	one, other := read(), read()
+	if diff := cmp.Diff(one, other); diff != "" {
+		t.Error(diff)
+	}
+	for i, text := range texts(one) {
+		if unsafe.StringData(text) != unsafe.StringData(texts(other)[i]) {
+			t.Errorf("%q is there twice", text)
+		}
 	}
 }
 

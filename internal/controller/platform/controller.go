@@ -64,7 +64,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	missing := err != nil
 	var clusters postgresv1alpha1.PostgresClusterList
-	if err := r.Client.List(ctx, &clusters); err != nil {
+	// They are read and no more: copies of thousands would be made with each look.
+	if err := r.Client.List(ctx, &clusters, client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, fmt.Errorf("listing the clusters: %w", err)
 	}
 	status := *platform.Status.DeepCopy()

@@ -2,6 +2,7 @@ package postgrescluster
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,56 +16,77 @@ import (
 
 // Metrics of all clusters, for the operator's registry.
 type Metrics struct {
-	condition *prometheus.GaugeVec
-	instances *prometheus.GaugeVec
-	term      *prometheus.GaugeVec
-	quorum    *prometheus.GaugeVec
+	condition *prometheus.Desc
+	instances *prometheus.Desc
+	term      *prometheus.Desc
+	quorum    *prometheus.Desc
 	failovers *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	phases    *prometheus.CounterVec
 	// Of every kind alike.
-	managed   *prometheus.GaugeVec
-	since     *prometheus.GaugeVec
-	suspended *prometheus.GaugeVec
+	managed   *prometheus.Desc
+	since     *prometheus.Desc
+	suspended *prometheus.Desc
 	entries   *prometheus.CounterVec
-	expire    *prometheus.GaugeVec
+	expire    *prometheus.Desc
 
 	mutex sync.Mutex
-	// shown are the series that each cluster has now, so that those which it has no more are found without a look at all others'.
-	shown map[types.NamespacedName][]series
+	// shown are the gauges that each cluster has now, as they are collected: a GaugeVec would keep ten KiB for a cluster, and a cluster's would have to be
+	// looked for among all others'.
+	shown map[types.NamespacedName][]sample
 }
 
-// series of one gauge.
-type series struct {
-	of     *prometheus.GaugeVec
-	values []string
+// sample is one series of a gauge.
+type sample struct {
+	of     *prometheus.Desc
+	value  float64
+	labels []string
 }
 
-// show a series of this cluster, until it is cleared.
-func (m *Metrics) show(cluster *v1alpha1.PostgresCluster, of *prometheus.GaugeVec, value float64, labels ...string) {
+// show a gauge of this cluster, until it is cleared.
+func (m *Metrics) show(cluster *v1alpha1.PostgresCluster, of *prometheus.Desc, value float64, labels ...string) {
 	key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if m.shown == nil {
-		m.shown = map[types.NamespacedName][]series{}
+		m.shown = map[types.NamespacedName][]sample{}
 	}
-	m.shown[key] = append(m.shown[key], series{of, labels})
-	of.WithLabelValues(labels...).Set(value)
+	// Two of the same labels would keep all metrics from being collected.
+	same := func(s sample) bool { return s.of == of && slices.Equal(s.labels, labels) }
+	m.shown[key] = append(slices.DeleteFunc(m.shown[key], same), sample{of, value, labels})
+}
+
+// Describe the gauges.
+func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, gauge := range []*prometheus.Desc{m.condition, m.instances, m.term, m.quorum, m.managed, m.since, m.suspended, m.expire} {
+		descriptions <- gauge
+	}
+}
+
+// Collect them.
+func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, samples := range m.shown {
+		for _, s := range samples {
+			metrics <- prometheus.MustNewConstMetric(s.of, prometheus.GaugeValue, s.value, s.labels...)
+		}
+	}
 }
 
 // NewMetrics registers them.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	labels, resourceLabels := []string{"namespace", "cluster"}, []string{"kind", "namespace", "name"}
 	m := &Metrics{
-		condition: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_condition",
-			Help: "1 for the status and reason that a condition of a PostgresCluster has."}, append(labels, "type", "status", "reason")),
-		instances: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_instances",
-			Help: "Instances of a PostgresCluster, wanted and ready."}, append(labels, "state")),
-		term: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_term",
-			Help: "Term of a PostgresCluster's Lease: it grows by one with each new primary."}, labels),
-		quorum: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_quorum",
-			Help: "Of the published quorum of a PostgresCluster: members, required (on how many members a commit is flushed), and wanted (how many it should be)."},
-			append(labels, "count")),
+		condition: prometheus.NewDesc("timonier_cluster_condition",
+			"1 for the status and reason that a condition of a PostgresCluster has.", append(labels, "type", "status", "reason"), nil),
+		instances: prometheus.NewDesc("timonier_cluster_instances",
+			"Instances of a PostgresCluster, wanted and ready.", append(labels, "state"), nil),
+		term: prometheus.NewDesc("timonier_cluster_term",
+			"Term of a PostgresCluster's Lease: it grows by one with each new primary.", labels, nil),
+		quorum: prometheus.NewDesc("timonier_cluster_quorum",
+			"Of the published quorum of a PostgresCluster: members, required (on how many members a commit is flushed), and wanted (how many it should be).",
+			append(labels, "count"), nil),
 		failovers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "timonier_cluster_failovers_total",
 			Help: "Changes of the primary of a PostgresCluster that this operator saw, by cause; Handover is a switchover."}, append(labels, "cause")),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "timonier_cluster_failover_duration_seconds",
@@ -72,20 +94,19 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Buckets: []float64{0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 15, 30, 60, 300}}, append(labels, "cause")),
 		phases: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "timonier_reconcile_phases_total",
 			Help: "Phases of reconciles by how they ended: done, wait, stalled, failed, skipped, suspended."}, []string{"phase", "outcome"}),
-		managed: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_management_state",
-			Help: "1 for the management state that is in force for a resource: Managed, Unmanaged or Removed."}, append(resourceLabels, "state")),
-		since: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_management_state_since_timestamp_seconds",
-			Help: "When the management state of a resource came into force, in seconds since 1970."}, resourceLabels),
-		suspended: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_resource_quarantined",
-			Help: "1 for each phase of the work on a resource that is in quarantine, with the reason it failed for."}, append(resourceLabels, "phase", "reason")),
+		managed: prometheus.NewDesc("timonier_resource_management_state",
+			"1 for the management state that is in force for a resource: Managed, Unmanaged or Removed.", append(resourceLabels, "state"), nil),
+		since: prometheus.NewDesc("timonier_resource_management_state_since_timestamp_seconds",
+			"When the management state of a resource came into force, in seconds since 1970.", resourceLabels, nil),
+		suspended: prometheus.NewDesc("timonier_resource_quarantined",
+			"1 for each phase of the work on a resource that is in quarantine, with the reason it failed for.", append(resourceLabels, "phase", "reason"), nil),
 		entries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "timonier_resource_quarantine_entries_total",
 			Help: "How often a phase of the work on a resource was put into quarantine, or back into it."}, append(resourceLabels, "phase")),
-		expire: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "timonier_cluster_certificates_expire_timestamp_seconds",
-			Help: "When the first of the certificates that a PostgresCluster's instances use expires, in seconds since 1970."}, labels),
+		expire: prometheus.NewDesc("timonier_cluster_certificates_expire_timestamp_seconds",
+			"When the first of the certificates that a PostgresCluster's instances use expires, in seconds since 1970.", labels, nil),
 	}
 	var failures error
-	for _, collector := range []prometheus.Collector{m.condition, m.instances, m.term, m.quorum, m.failovers, m.durations, m.phases,
-		m.managed, m.since, m.suspended, m.entries, m.expire} {
+	for _, collector := range []prometheus.Collector{m, m.failovers, m.durations, m.phases, m.entries} {
 		failures = errors.Join(failures, registry.Register(collector))
 	}
 	return m, failures
@@ -150,9 +171,6 @@ func (m *Metrics) failover(cluster *v1alpha1.PostgresCluster, cause string, took
 func (m *Metrics) clear(key types.NamespacedName) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	for _, former := range m.shown[key] {
-		former.of.DeleteLabelValues(former.values...)
-	}
 	delete(m.shown, key)
 }
 

@@ -38,7 +38,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 	r.Metrics.outcomes(outcomes)
 	before := s.cluster.Status.DeepCopy()
 	status := s.status(*before.DeepCopy(), verdict, r.Keeper.Version)
-	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) {
+	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) && !equality.Semantic.DeepEqual(*before, status) {
 		err := r.writeStatus(ctx, s.cluster, status)
 		if apierrors.IsConflict(err) {
 			before, status, err = r.writeStatusAnew(ctx, s, verdict)
