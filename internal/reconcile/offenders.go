@@ -4,6 +4,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// RestPriority in the queue is that of a look at what is at rest, as of what a start or a resync brings. An event raises it.
+const RestPriority = -100
+
 // LowPriority in the queue is that of what has failed repeatedly: all others come first, those too that a start or a resync brings, which have -100.
 const LowPriority = -200
 

@@ -58,7 +58,7 @@ func (r *Reconciler) reportBlind(ctx context.Context, cluster *v1alpha1.Postgres
 	if verdict.Failed != nil {
 		return ctrl.Result{}, verdict.Failed
 	}
-	return ctrl.Result{RequeueAfter: requeueAfter(s, verdict)}, nil
+	return next(s, verdict), nil
 }
 
 // blindStatus is the former one, but for what fails. Of a cluster that was left alone before, Ready says so still.

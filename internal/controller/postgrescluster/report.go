@@ -64,7 +64,17 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 		// The queue tries again, with back-off.
 		return ctrl.Result{}, verdict.Failed
 	}
-	return ctrl.Result{RequeueAfter: requeueAfter(s, verdict)}, nil
+	return next(s, verdict), nil
+}
+
+// next look at the cluster, where nothing happens before. What is at rest comes behind all that somebody waits for: with thousands of clusters a change of a spec
+// would wait until all of them were looked at.
+func next(s *scope, verdict reconcile.Verdict) ctrl.Result {
+	priority := 0
+	if verdict.Waiting == nil {
+		priority = reconcile.RestPriority
+	}
+	return ctrl.Result{RequeueAfter: requeueAfter(s, verdict), Priority: &priority}
 }
 
 func requeueAfter(s *scope, verdict reconcile.Verdict) time.Duration {

@@ -54,3 +54,14 @@ func TestTheFirstLookAtAClusterIsNoReasonToWriteItsPositionsAgain(t *testing.T) 
 		t.Error("a minute is over")
 	}
 }
+
+func TestALookAtAClusterAtRestComesBehindWhatSomebodyWaitsFor(t *testing.T) {
+	s := &scope{now: time.Now()}
+	rest, busy := next(s, reconcile.Verdict{}), next(s, reconcile.Verdict{Waiting: &reconcile.WaitError{}, RequeueAfter: time.Second})
+	if *rest.Priority >= *busy.Priority || *rest.Priority <= reconcile.LowPriority {
+		t.Errorf("at rest %d, busy %d, offenders %d", *rest.Priority, *busy.Priority, reconcile.LowPriority)
+	}
+	if rest.RequeueAfter < lookAgainAfter || busy.RequeueAfter != time.Second {
+		t.Errorf("at rest after %s, busy after %s", rest.RequeueAfter, busy.RequeueAfter)
+	}
+}
