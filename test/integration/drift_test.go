@@ -34,9 +34,9 @@ func leftAlone(t *testing.T, c client.Client, name string) {
 	managed(t, c, name, metav1.ConditionFalse, v1alpha1.ReasonUnmanaged)
 }
 
-// differs tells whether the status has a field of this Service.
-func differs(drift []contract.Drift, name, field string) bool {
-	return slices.ContainsFunc(drift, func(d contract.Drift) bool { return d.Kind == "Service" && d.Name == name && d.Field == field })
+// portDiffers tells whether the status has the port of this Service.
+func portDiffers(drift []contract.Drift, name string) bool {
+	return slices.ContainsFunc(drift, func(d contract.Drift) bool { return d.Kind == "Service" && d.Name == name && d.Field == "spec.ports[0].port" })
 }
 
 // version of an object, which is one row of numbers for all of them.
@@ -76,7 +76,7 @@ func TestWhatAPersonChangedIsWrittenDownBeforeItIsPutBack(t *testing.T) {
 			break
 		}
 	}
-	if told == nil || told.Status.ManagementState != contract.Unmanaged || !differs(told.Status.Management.Drift, "first-told-rw", "spec.ports[0].port") {
+	if told == nil || told.Status.ManagementState != contract.Unmanaged || !portDiffers(told.Status.Management.Drift, "first-told-rw") {
 		t.Fatalf("before it was managed again the status said %+v", told)
 	}
 	eventually(t, "port 5432", func() bool { return port(t, c, "first-told-rw") == naming.PortPostgres })
@@ -84,7 +84,7 @@ func TestWhatAPersonChangedIsWrittenDownBeforeItIsPutBack(t *testing.T) {
 		t.Errorf("the Service was put back by version %s, and that was written down by %s", back.ResourceVersion, told.ResourceVersion)
 	}
 	after := managed(t, c, "first-told", metav1.ConditionTrue, v1alpha1.ReasonManaged)
-	if m := after.Status.Management; m.Told != nil || m.DriftedFields != told.Status.Management.DriftedFields || !differs(m.Drift, "first-told-rw", "spec.ports[0].port") {
+	if m := after.Status.Management; m.Told != nil || m.DriftedFields != told.Status.Management.DriftedFields || !portDiffers(m.Drift, "first-told-rw") {
 		t.Errorf("what was put back is not kept: %+v", m)
 	}
 	specified(t, c, "first-told", `{"team":"commerce"}`)
@@ -109,7 +109,7 @@ func TestAChildThatTheAPIServerRefusesKeepsNobodyFromBeingHandedBack(t *testing.
 	if refused < 0 || found.Status.Management.Drift[refused].Field != "?" || !strings.Contains(found.Status.Management.Drift[refused].Found, "nobody may have this Service") {
 		t.Errorf("the drift is %+v", found.Status.Management.Drift)
 	}
-	if !differs(found.Status.Management.Drift, "refusing-rw", "spec.ports[0].port") {
+	if !portDiffers(found.Status.Management.Drift, "refusing-rw") {
 		t.Errorf("the other Service is not in it: %+v", found.Status.Management.Drift)
 	}
 	specified(t, c, "refusing", `{"resumePolicy":"Enforce"}`)
@@ -129,7 +129,7 @@ func TestAChildThatIsHandedBackStaysAsItIsUntilItIsToBePutBack(t *testing.T) {
 	aPersonChanges(t, c, "returns-rw")
 	platformSays(t, c, platformv1alpha1.PlatformSpec{})
 	found := managed(t, c, "returns", metav1.ConditionTrue, v1alpha1.ReasonDriftReported)
-	if !differs(found.Status.Management.Drift, "returns-rw", "spec.ports[0].port") || !alone() {
+	if !portDiffers(found.Status.Management.Drift, "returns-rw") || !alone() {
 		t.Errorf("the status says %+v", found.Status.Management)
 	}
 	aPersonChanges(t, c, "returns-ro")
