@@ -36,7 +36,9 @@ func leftAlone(t *testing.T, c client.Client, name string) {
 
 // portDiffers tells whether the status has the port of this Service.
 func portDiffers(drift []contract.Drift, name string) bool {
-	return slices.ContainsFunc(drift, func(d contract.Drift) bool { return d.Kind == "Service" && d.Name == name && d.Field == "spec.ports[0].port" })
+	return slices.ContainsFunc(drift, func(d contract.Drift) bool {
+		return d.Kind == "Service" && d.Name == name && d.Field == "spec.ports[0].port"
+	})
 }
 
 // version of an object, which is one row of numbers for all of them.
