@@ -36,7 +36,8 @@ SHARED  := CGO_ENABLED=0 GOFLAGS=-trimpath
 
 # kubectl, and the programs that tests of the API start, are built here; a kubectl of the machine's goes first.
 export PATH := $(PATH):$(BIN)
-export KUBECONFIG VERSION REGISTRY CONFIRM NODES SOAK SEED FAULT LOAD FAULTS_RUN RUNS STEADY
+BENCH_FLAGS ?=
+export BENCH_FLAGS KUBECONFIG VERSION REGISTRY CONFIRM NODES SOAK SEED FAULT LOAD FAULTS_RUN RUNS STEADY
 
 .PHONY: help
 help: ## List what can be made
@@ -94,7 +95,7 @@ undeploy: ## Remove the operator; clusters go on. CONFIRM=delete-all-clusters re
 
 ##@ Check
 
-.PHONY: test test-unit test-sim test-integration test-images test-instance test-localcluster test-e2e test-faults soak lint verify generate bench-create bench-ha
+.PHONY: test test-unit test-sim test-integration test-images test-instance test-localcluster test-e2e test-faults soak lint verify generate test-alerts bench-create bench-ha bench-scale
 test: prerequisites ## Run every test and the linter, cheapest first, each with its time
 	@hack/test.sh
 
@@ -105,13 +106,16 @@ test-sim: ## Try the protocol of failover in thousands of worlds (SEEDS=n; SEED=
 	@$(SHARED) go test -tags sim -count 1 -v ./internal/sim -args -seeds $(SEEDS) $(if $(SEED),-seed $(SEED)) | grep -vE '^=== RUN'
 
 test-integration: localcluster ## Test the API against a real API server and etcd
-	@$(SHARED) go test -tags integration -timeout 10m ./test/integration/... ./internal/controller/... ./internal/operator/...
+	@$(SHARED) go test -tags integration -timeout 20m ./test/integration/... ./internal/controller/... ./internal/operator/...
 
 # What was tested is not cached: the tests build the program that they start, of which go does not know. One package after the other: what takes over in
 # seconds must not wait for the disks of another package's servers.
 test-instance: localcluster ## Test the instance manager against real PostgreSQL, from the image's root file system
 	@[ -d $(IMAGES)/postgres.rootfs ] || $(MAKE) image-postgres
 	@$(SHARED) TIMONIER_POSTGRES_ROOTFS=$(IMAGES)/postgres.rootfs go test -tags integration -count 1 -p 1 -parallel 4 -timeout 15m ./internal/postgres/... ./internal/instance/... ./test/instance/... ./test/workload/... ./test/facts/...
+
+test-alerts: ## Test the alerts for Prometheus, with promtool
+	@hack/test-alerts.sh
 
 test-images: ## Test what the images hold, and their Dockerfiles
 	@$(MAKE) -C images test
@@ -153,6 +157,9 @@ bench-create: cluster-up images ## Measure how long clusters take to be created,
 
 bench-ha: cluster-up images ## Measure how long writes are away after each fault, or FAULT=name, RUNS=n times, LOAD=busy with more clients, to bench/ha.json
 	@hack/faults.sh bench
+
+bench-scale: build localcluster ## Measure the operator with 2,000 clusters whose instances are played, to bench/scale.json (BENCH_FLAGS="--clusters 20 …")
+	@hack/bench-scale.sh
 
 .PHONY: prerequisites
 prerequisites:

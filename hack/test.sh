@@ -6,6 +6,7 @@ set -uo pipefail
 # stage  share  — the shares are minutes on two cores with empty caches: see CONTRIBUTING.md
 stages=(
 	"verify lint"
+	"test-alerts lint"
 	"test-unit unit"
 	"test-sim simulation"
 	"linter builds"

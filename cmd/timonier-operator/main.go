@@ -1,16 +1,16 @@
 // timonier-operator turns Timonier's resources into pods, volumes, services,
-// secrets and certificates. Flags become options here; nothing else is done.
+// secrets and certificates. Flags become settings here; nothing else is done.
 package main
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/timonier-io/timonier/internal/operator"
+	"github.com/timonier-io/timonier/internal/operator/settings"
 	"github.com/timonier-io/timonier/internal/version"
 )
 
@@ -21,7 +21,6 @@ func main() {
 }
 
 func command() *cobra.Command {
-	options := operator.Options{}
 	command := &cobra.Command{
 		Use:           "timonier-operator",
 		Short:         "Runs PostgreSQL clusters on Kubernetes",
@@ -29,25 +28,14 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 		Args:          cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			options.Logger = slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("version", version.String())
+		RunE: func(command *cobra.Command, _ []string) error {
 			config, err := ctrl.GetConfig()
 			if err != nil {
 				return fmt.Errorf("finding the Kubernetes API: %w", err)
 			}
-			return operator.Run(ctrl.SetupSignalHandler(), config, options)
+			return operator.Start(ctrl.SetupSignalHandler(), config, command.Flags(), os.LookupEnv, os.Stdout)
 		},
 	}
-	flags := command.Flags()
-	flags.StringVar(&options.Namespace, "namespace", "timonier-system", "namespace that the operator runs in")
-	flags.StringVar(&options.PodName, "pod-name", "", "the operator's own pod, by which it finds its image")
-	flags.StringVar(&options.ManagerImage, "manager-image", "", "image from which the instance manager is copied into pods (default: the operator's own)")
-	flags.StringVar(&options.ManagerProgram, "manager-program", "/timonier-instance", "the instance manager in this image")
-	flags.StringToStringVar(&options.PostgresImages, "postgres-image", nil, "image by major version, as 17=registry.example/postgres:17 (default: beside the operator's own image); the Platform goes before it")
-	flags.DurationVar(&options.AuthorityLifetime, "authority-lifetime", 0, "lifetime of a cluster's certificate authorities (0 for the default)")
-	flags.DurationVar(&options.CertificateLifetime, "certificate-lifetime", 0, "lifetime of the certificates they sign (0 for the default)")
-	flags.IntVar(&options.Workers, "workers", 8, "clusters reconciled at the same time")
-	flags.StringVar(&options.MetricsAddress, "metrics-address", ":8080", "address to serve metrics on")
-	flags.StringVar(&options.ProbeAddress, "probe-address", ":8081", "address to serve probes on")
+	settings.AddFlags(command.Flags())
 	return command
 }

@@ -37,7 +37,7 @@ only the waiting has ended.`,
 		Version: version.String(), SilenceUsage: true, SilenceErrors: true,
 	}
 	s.place.flags(root.PersistentFlags())
-	root.AddCommand(s.status(), s.switchover(), s.restart(), s.reinit(), s.forcePromotion())
+	root.AddCommand(s.status(), s.switchover(), s.restart(), s.reinit(), s.forcePromotion(), s.renewCertificates(), s.release(), s.drift())
 	return root
 }
 
@@ -124,6 +124,20 @@ Asked without the sentence, it says which one is to be written.`,
 	}
 	command.Flags().StringVar(&accepted, "accept-data-loss", "", "the sentence that accepts the loss, in full")
 	return s.operation(command)
+}
+
+func (s *shell) renewCertificates() *cobra.Command {
+	return s.operation(&cobra.Command{
+		Use: "renew-certificates CLUSTER", Short: "Issue the certificates that instances use anew", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: s.completeCluster(),
+		Long: `Issue the certificates that instances use anew, also where the cluster is left alone: nobody renews them there. Instances load them without a
+restart, within two minutes. An authority that is due is replaced too, in steps that instances and clients must take up: that may go on for days, and need not be
+waited for.`,
+		Example: "  kubectl timonier renew-certificates orders",
+		RunE: func(command *cobra.Command, args []string) error {
+			return s.operate(command, args[0], v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationRenewCertificates})
+		},
+	})
 }
 
 // sentence that accepts the loss: the CRD refuses any other.

@@ -10,8 +10,9 @@ import (
 
 // runbooks are the pages in docs/runbooks, each named for a condition's reason.
 func runbooks() []string {
-	return []string{"AccessFailed", "CannotFollow", "CannotInitialise", "CommitWaitsCancelled", "DataMissing", "Failover", "ForeignSystem", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
-		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "LeaseIgnored", "NameTaken", "NoPrimary", "NodeLost", "ParameterRejected", "SecretMissing",
+	return []string{"AccessFailed", "CannotFollow", "CannotInitialise", "CertificatesExpire", "CommitWaitsCancelled", "DataMissing", "DriftReported", "Failover", "ForeignSystem", "HandsOff", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
+		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "LeaseIgnored", "NameTaken", "NoPrimary", "NodeLost", "OperatorNewer", "Panicked", "ParameterRejected",
+		"RetriesExhausted", "SecretMissing", "SharedFailure",
 		"StorageClassUnusable", "TooFewStandbys", "Unschedulable", "VolumesMissing"}
 }
 
@@ -35,12 +36,15 @@ const (
 func standingOf(condition metav1.Condition) standing {
 	isTrue := condition.Status == metav1.ConditionTrue
 	switch condition.Type {
-	case v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded:
+	case v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded, v1alpha1.ConditionQuarantined, v1alpha1.ConditionCertificatesExpire:
 		if isTrue {
 			return standsBad
 		}
 		return standsWell
-	case v1alpha1.ConditionReconciling:
+	case v1alpha1.ConditionReconciling, v1alpha1.ConditionRemovePending:
+		if !isTrue {
+			return standsWell
+		}
 		return standsUnderWay
 	}
 	switch {
@@ -58,7 +62,8 @@ func standingOf(condition metav1.Condition) standing {
 
 // sorted conditions: the worst first, and of these what hurts applications before what hurts people.
 func sorted(conditions []metav1.Condition) []metav1.Condition {
-	order := []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded, v1alpha1.ConditionSynchronous,
+	order := []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionQuarantined, v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded,
+		v1alpha1.ConditionCertificatesExpire, v1alpha1.ConditionSynchronous, v1alpha1.ConditionRemovePending, v1alpha1.ConditionManaged,
 		v1alpha1.ConditionReady, v1alpha1.ConditionReconciling}
 	ordered := slices.Clone(conditions)
 	slices.SortStableFunc(ordered, func(a, b metav1.Condition) int {

@@ -60,7 +60,9 @@ func (s *shell) follow(ctx context.Context, c client.Client, operation *v1alpha1
 			return outcome(status)
 		case status.StartedAt != nil && !s.wait:
 			return nil
-		case status.StartedAt == nil && s.now().Sub(asked) > beginsWithin:
+		case status.StartedAt == nil && status.Summary.Reason == v1alpha1.ReasonClusterUnmanaged:
+			return exit(CodeTimeout, "%s is begun when the cluster is managed again, unless it is deleted before", operation.Name)
+		case status.Summary.State == "" && s.now().Sub(asked) > beginsWithin:
 			return exit(CodeTimeout, "the operator has neither begun nor refused it within %s: does it run? It begins as soon as it does, unless %s is deleted", beginsWithin, operation.Name)
 		}
 		select {

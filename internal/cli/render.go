@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
@@ -215,10 +216,30 @@ func (o *Overview) next() string {
 		return "see whether the operator runs: docs/runbooks/operator-down.md"
 	case !o.Well():
 		return describe
+	case steering(conditions) != "":
+		return steering(conditions)
 	case slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return standingOf(c) == standsUnderWay }):
 		return "wait; it works towards the spec. If it lasts: " + describe
 	}
 	return "nothing to do"
+}
+
+// steering is the next step where the cluster is left alone or taken away: nobody but a person takes it. "" where Timonier steers.
+func steering(conditions []metav1.Condition) string {
+	const page = "docs/how-to/management-state.md"
+	if pending := meta.FindStatusCondition(conditions, v1alpha1.ConditionRemovePending); pending != nil && pending.Reason == v1alpha1.ReasonConfirmationMissing {
+		return "confirm that it is to be taken away, or set it to Managed again: " + page
+	}
+	managed := meta.FindStatusCondition(conditions, v1alpha1.ConditionManaged)
+	switch {
+	case managed == nil || managed.Status != metav1.ConditionFalse || managed.Reason == v1alpha1.ReasonRemoving:
+		return ""
+	case runbook(*managed) != "":
+		return "read " + runbook(*managed)
+	case managed.Reason == v1alpha1.ReasonRemoved:
+		return "set it to Managed to have it back: " + page
+	}
+	return "hand it back once whoever took the wheel is done: " + page
 }
 
 func (o *Overview) since(t time.Time) string { return duration.HumanDuration(o.Now.Sub(t)) }

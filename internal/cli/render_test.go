@@ -101,6 +101,27 @@ func TestWhatAPersonOnCallIsShown(t *testing.T) {
 			status.Availability.SynchronousCommitOverrides = &v1alpha1.SynchronousCommitOverrides{Total: 23, Listed: []v1alpha1.SynchronousCommitOverride{
 				{Role: "reporting", Value: "off"}, {Database: "events", Value: "local"}, {Role: "app", Database: "events", Value: "off"}, {Value: "remote_write"}, {Role: "other", Value: "off"}}}
 		},
+		"quarantined": func(_ *Overview, status *v1alpha1.PostgresClusterStatus) {
+			message := "phase network failed 12 times: nobody may have this Service. Mend that: it is tried again at once by `kubectl timonier release orders -n shop`"
+			status.Conditions = append(status.Conditions[1:], condition("Managed", "True", "Managed", "Timonier steers the cluster", 50*time.Hour),
+				condition("Ready", "False", "RetriesExhausted", message, time.Hour), condition("Stalled", "True", "RetriesExhausted", message, time.Hour),
+				condition("Quarantined", "True", "RetriesExhausted", message, time.Hour))
+		},
+		"remove-pending": func(_ *Overview, status *v1alpha1.PostgresClusterStatus) {
+			status.Conditions = append(status.Conditions, condition("Managed", "True", "Managed", "Timonier steers the cluster", 50*time.Hour),
+				condition("RemovePending", "True", "ConfirmationMissing", "all is taken away, and its volumes are kept, once spec.removalConfirmation is orders", time.Minute))
+		},
+		"hands-off": func(_ *Overview, status *v1alpha1.PostgresClusterStatus) {
+			message := "hands off, by spec.managementState"
+			status.Conditions = append(status.Conditions[1:], condition("Ready", "Unknown", "Unmanaged", message, 8*time.Hour), condition("Managed", "False", "Unmanaged", message+". Generation 2 was the last", 8*time.Hour))
+		},
+		"hands-off-and-worse": func(_ *Overview, status *v1alpha1.PostgresClusterStatus) {
+			message := "hands off, by spec.managementState"
+			status.Conditions = append(status.Conditions[1:], condition("Ready", "Unknown", "Unmanaged", message, 8*time.Hour), condition("Managed", "False", "Unmanaged", message, 8*time.Hour),
+				condition("Degraded", "True", "HandsOff", "2 of 3, hands off", 10*time.Minute),
+				condition("CertificatesExpire", "True", "CertificatesExpire", "certificates are due to be renewed. Ask for it: kubectl timonier renew-certificates orders -n shop", time.Hour))
+			status.Summary.Instances, status.Instances = "2/3", status.Instances[:2]
+		},
 		"not-observed": func(_ *Overview, status *v1alpha1.PostgresClusterStatus) { *status = v1alpha1.PostgresClusterStatus{} },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +137,7 @@ func TestWhatAPersonOnCallIsShown(t *testing.T) {
 				}
 			}
 			compareGolden(t, name+".txt", shown.String())
-			if wants := slices.Contains([]string{"well", "switching-over", "hibernated", "asynchronous", "unprotected"}, name); o.Well() != wants {
+			if wants := slices.Contains([]string{"well", "switching-over", "hibernated", "asynchronous", "unprotected", "remove-pending", "hands-off"}, name); o.Well() != wants {
 				t.Errorf("well: %t", o.Well())
 			}
 		})
@@ -157,7 +178,7 @@ func TestEveryRunbookIsKnown(t *testing.T) {
 }
 
 func TestHelpSaysWhatEachCommandDoes(t *testing.T) {
-	for _, name := range []string{"", "status", "switchover", "restart", "reinit", "force-promotion"} {
+	for _, name := range []string{"", "status", "switchover", "restart", "reinit", "force-promotion", "renew-certificates", "release", "drift"} {
 		command := Command(time.Now)
 		var out strings.Builder
 		command.SetOut(&out)

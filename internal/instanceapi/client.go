@@ -18,7 +18,11 @@ const HeaderSHA256 = "X-Timonier-Sha256"
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 4 << 20
 
-// Client speaks to one instance. It is safe for concurrent use and keeps one connection open.
+// idle is how long a connection is kept that nobody uses: for what is asked in a row, and no longer. Whoever asks thousands of instances once in a while
+// would hold as many.
+const idle = 3 * time.Second
+
+// Client speaks to one instance. It is safe for concurrent use.
 type Client struct {
 	base string
 	http *http.Client
@@ -32,7 +36,7 @@ func NewClient(address string, config *tls.Config) *Client {
 		http: &http.Client{Transport: &http.Transport{
 			TLSClientConfig:     config,
 			MaxIdleConnsPerHost: 1,
-			IdleConnTimeout:     90 * time.Second,
+			IdleConnTimeout:     idle,
 		}},
 	}
 }
@@ -43,6 +47,11 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Status asks what the instance knows of itself.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return call[Status](ctx, c, http.MethodGet, PathStatus, nil)
+}
+
+// Statuses asks what all instances of the cluster know of themselves; those that this one does not reach are missing.
+func (c *Client) Statuses(ctx context.Context) (Statuses, error) {
+	return call[Statuses](ctx, c, http.MethodGet, PathStatuses, nil)
 }
 
 // InForce asks for the configuration that is in force.

@@ -3,6 +3,7 @@
 // naming.PortAPI, the paths, and a client for them. It decides nothing.
 //
 //	GET  /v1/status         Status                       operator, instance
+//	GET  /v1/statuses       Statuses of all instances    operator
 //	GET  /v1/configuration  → Configuration in force     operator
 //	PUT  /v1/configuration  Configuration → Status       operator
 //	PUT  /v1/access         Access → AccessReport        operator; the leader only
@@ -24,6 +25,7 @@ import "time"
 // Paths of the API.
 const (
 	PathStatus        = "/v1/status"
+	PathStatuses      = "/v1/statuses"
 	PathConfiguration = "/v1/configuration"
 	PathAccess        = "/v1/access"
 	PathRestart       = "/v1/restart"
@@ -323,4 +325,10 @@ type ObjectReport struct {
 	Name    string      `json:"name"`
 	State   ObjectState `json:"state"`
 	Message string      `json:"message"`
+}
+
+// Statuses are what an instance knows of itself, and what those of the others told it just now that answer.
+type Statuses struct {
+	Own    Status   `json:"own"`
+	Others []Status `json:"others,omitempty"`
 }

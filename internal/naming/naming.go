@@ -44,6 +44,11 @@ const (
 	// and the cluster.
 	AnnotationSystem = "timonier.io/system"
 
+	// AnnotationRelease on an object of ours has what is in quarantine tried again, once for each value that it gets.
+	AnnotationRelease = "timonier.io/release"
+	// LabelQuarantined is on an object of ours of which something is in quarantine, with the value "true".
+	LabelQuarantined = "timonier.io/quarantined"
+
 	// FinalizerCluster is on a cluster whose volumes are to be deleted with it, so that it is its last spec that counts.
 	FinalizerCluster = "timonier.io/postgrescluster"
 )

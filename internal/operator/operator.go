@@ -14,19 +14,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -35,13 +26,18 @@ import (
 	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	postgresv1alpha1 "github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/controller/platform"
 	"github.com/timonier-io/timonier/internal/controller/postgrescluster"
 	"github.com/timonier-io/timonier/internal/controller/postgresoperation"
-	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/controller/wheel"
+	"github.com/timonier-io/timonier/internal/operator/settings"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
+	"github.com/timonier-io/timonier/internal/version"
 )
 
-// Options of the operator; cmd/timonier-operator fills them from flags.
+// Options of the operator; Start fills them from its settings.
 type Options struct {
 	// Namespace that the operator runs in: its own Lease is there.
 	Namespace string
@@ -59,9 +55,20 @@ type Options struct {
 	Workers int
 	// MetricsAddress and ProbeAddress to listen on.
 	MetricsAddress, ProbeAddress string
+	// Policy is when what keeps failing goes into quarantine, where the Platform says nothing else.
+	Policy func() quarantine.Policy
+	// Now is the clock; nil for the system's.
+	Now func() time.Time
 	// Logger of everything.
 	Logger *slog.Logger
+
+	// settings that are followed and shown, by reading them again; nil for none.
+	settings     *settings.Store
+	readSettings func(ctx context.Context) (map[string]string, error)
 }
+
+// electionID is the name of the Lease by which one operator leads.
+const electionID = "timonier-operator"
 
 // Run runs the operator until the context ends.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
@@ -76,7 +83,13 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		}
 	}
 	options.PostgresImages = postgresImages(options.ManagerImage, options.PostgresImages)
-	if err := addControllers(manager, options); err != nil {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Policy == nil {
+		options.Policy = quarantine.DefaultPolicy
+	}
+	if err := errors.Join(addControllers(manager, options), addSettings(manager, options)); err != nil {
 		return err
 	}
 	if err := manager.Start(ctx); err != nil {
@@ -99,22 +112,53 @@ func addControllers(manager ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	connections := &contact.Connections{}
+	connections := &contact.Connections{Now: options.Now}
+	// What an override of the Platform names is left alone by whatever is written.
+	held := &wheel.Held{}
+	guarded := reconcile.Guard{Client: manager.GetClient(), LeftAlone: wheel.Reader{Client: manager.GetClient(), Held: held}.LeftAlone}
+	keeper := &reconcile.Keeper{Version: version.String()}
 	clusters := &postgrescluster.Reconciler{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(), Connections: connections,
-		Events: manager.GetEventRecorder("timonier"), Metrics: clusterMetrics,
+		Client: guarded, Held: held, Live: manager.GetAPIReader(), Connections: connections,
+		Events: manager.GetEventRecorder("timonier"), Metrics: clusterMetrics, Keeper: keeper, Policy: options.Policy,
 		ManagerImage: options.ManagerImage, ManagerProgram: program, Images: options.PostgresImages,
-		PeerPolicy: peer, ClientPolicy: client, Workers: options.Workers, Now: time.Now,
+		PeerPolicy: peer, ClientPolicy: client, Workers: options.Workers, Now: options.Now,
 	}
 	if err := clusters.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of PostgresClusters: %w", err)
 	}
+	operationKeeper := &reconcile.Keeper{Version: version.String()}
 	operations := &postgresoperation.Reconciler{
+		Keeper: operationKeeper, Policy: options.Policy,
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Connections: connections,
-		Events: manager.GetEventRecorder("timonier"), Workers: options.Workers, Now: time.Now,
+		Events: manager.GetEventRecorder("timonier"), Workers: options.Workers, Now: options.Now,
 	}
 	if err := operations.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("controller of PostgresOperations: %w", err)
+	}
+	return addPlatform(manager, options, map[string]*reconcile.Keeper{"PostgresCluster": keeper, "PostgresOperation": operationKeeper})
+}
+
+// addPlatform adds the controller that tells what prevents an upgrade, and what most resources of a kind fail by.
+func addPlatform(manager ctrl.Manager, options Options, keepers map[string]*reconcile.Keeper) error {
+	shared := func() map[string]quarantine.Common {
+		shared := map[string]quarantine.Common{}
+		for kind, keeper := range keepers {
+			if common, ok := keeper.Shared(); ok {
+				shared[kind] = common
+			}
+		}
+		return shared
+	}
+	platformMetrics, err := platform.NewMetrics(metrics.Registry, shared)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	platforms := &platform.Reconciler{
+		Client: manager.GetClient(), Events: manager.GetEventRecorder("timonier"), Version: version.String(), Shared: shared, Metrics: platformMetrics,
+		Namespace: options.Namespace, Lease: electionID, Now: options.Now,
+	}
+	if err := platforms.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("controller of the Platform: %w", err)
 	}
 	return nil
 }
@@ -130,18 +174,22 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 			return nil, fmt.Errorf("registering kinds: %w", err)
 		}
 	}
-	// A cluster is created with some forty calls: the client's own brake of 20 a second would be felt, and the API
-	// server has fair queueing of its own.
-	config.QPS, config.Burst = 100, 200
+	// A cluster is created with some forty calls, and 2,000 at rest need a hundred a second: the client's own brake, at any number, would
+	// hold up clusters that have something to do for those that have not. The API server has fair queueing of its own, and there are never
+	// more calls at the same time than workers.
+	config.QPS = -1
+	// Less than the pod's grace period: what runs is cancelled and has ended, and the leadership is released, before the kubelet kills.
+	endsWithin := 20 * time.Second
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(),
 		Client:                        client.Options{Cache: &client.CacheOptions{}},
 		LeaderElection:                true,
-		LeaderElectionID:              "timonier-operator",
+		LeaderElectionID:              electionID,
 		LeaderElectionNamespace:       options.Namespace,
 		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
+		GracefulShutdownTimeout:       &endsWithin,
+		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress, ExtraHandlers: settingsPage(options)},
 		HealthProbeBindAddress:        options.ProbeAddress,
 	})
 	if err != nil {
@@ -151,33 +199,6 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("probes: %w", err)
 	}
 	return manager, nil
-}
-
-// cacheOptions keeps what belongs to clusters and nothing else: memory must not grow with other people's objects.
-func cacheOptions() cache.Options {
-	requirement, err := labels.NewRequirement(naming.LabelCluster, selection.Exists, nil)
-	if err != nil {
-		panic(err) // a constant
-	}
-	ours := cache.ByObject{Label: labels.NewSelector().Add(*requirement), Transform: withoutManagedFields}
-	return cache.Options{
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: ours, &corev1.Secret{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: ours,
-			&corev1.PersistentVolumeClaim{}: ours, &rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours,
-			&policyv1.PodDisruptionBudget{}: ours, &discoveryv1.EndpointSlice{}: ours, &coordinationv1.Lease{}: ours,
-		},
-		DefaultTransform: withoutManagedFields,
-		// A kind that no controller watches is never cached by the way: all objects of the cluster would be.
-		ReaderFailOnMissingInformer: true,
-	}
-}
-
-// withoutManagedFields drops what nobody here reads and is often half of an object.
-func withoutManagedFields(object any) (any, error) {
-	if accessor, ok := object.(metav1.Object); ok {
-		accessor.SetManagedFields(nil)
-	}
-	return object, nil
 }
 
 func policies(options Options) (peer, client pki.Policy, err error) {

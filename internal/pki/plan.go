@@ -108,7 +108,7 @@ func (p *planner) step() Step {
 
 // nextCheck is the earliest moment at which time alone changes the decision, or soon while reports are awaited.
 func (p *planner) nextCheck() time.Time {
-	at := p.policy.rotateAt(p.state.Current)
+	at := p.policy.RotateAt(p.state.Current)
 	if p.state.Next.Exists() || p.state.Previous.Exists() {
 		return p.now.Add(min(max(p.policy.Propagation/12, time.Second), 10*time.Second))
 	}

@@ -71,8 +71,8 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// rotateAt is when the successor of an authority is made: early enough for all three steps.
-func (p Policy) rotateAt(a Authority) time.Time {
+// RotateAt is when the successor of an authority is made: early enough for all three steps.
+func (p Policy) RotateAt(a Authority) time.Time {
 	born, life := span(a)
 	// An authority of a longer life than the policy now wants is rotated as if it were the policy's.
 	life = min(life, p.AuthorityLifetime)

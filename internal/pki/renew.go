@@ -24,13 +24,13 @@ func Renew(now time.Time, random io.Reader, policy Policy, signer Authority, lea
 	reason := renewalReason(now, policy, signer, leaf, request)
 	keep := leaf.Exists() && now.Before(leaf.Certificate.NotAfter) && !signer.CanSign()
 	if reason == "" || keep {
-		return Renewal{Leaf: leaf, Due: renewAt(policy, signer, leaf)}, nil
+		return Renewal{Leaf: leaf, Due: RenewAt(policy, signer, leaf)}, nil
 	}
 	issued, err := signer.Issue(now, random, request)
 	if err != nil {
 		return Renewal{}, err
 	}
-	return Renewal{Leaf: issued, Reason: reason, Due: renewAt(policy, signer, issued)}, nil
+	return Renewal{Leaf: issued, Reason: reason, Due: RenewAt(policy, signer, issued)}, nil
 }
 
 func renewalReason(now time.Time, policy Policy, signer Authority, leaf Leaf, request LeafRequest) string {
@@ -41,15 +41,15 @@ func renewalReason(now time.Time, policy Policy, signer Authority, leaf Leaf, re
 		return "another authority signs now"
 	case !asRequested(leaf.Certificate, request):
 		return "its names have changed"
-	case !now.Before(renewAt(policy, signer, leaf)):
+	case !now.Before(RenewAt(policy, signer, leaf)):
 		return "it is near its expiry"
 	}
 	return ""
 }
 
-// renewAt is a fraction of the leaf's life. A leaf that ends with its authority gains nothing by being
+// RenewAt is when a leaf is renewed: a fraction of the leaf's life. A leaf that ends with its authority gains nothing by being
 // renewed: it is issued anew when the authority's successor takes over.
-func renewAt(policy Policy, signer Authority, leaf Leaf) time.Time {
+func RenewAt(policy Policy, signer Authority, leaf Leaf) time.Time {
 	born, end := leaf.Certificate.NotBefore, leaf.Certificate.NotAfter
 	if signer.Exists() && !end.Before(signer.Certificate.NotAfter) {
 		return end

@@ -58,7 +58,7 @@ func (p *planner) prepare() error {
 	if p.state.Next.Exists() {
 		return nil
 	}
-	if p.state.Current.Exists() && p.state.Current.CanSign() && p.now.Before(p.policy.rotateAt(p.state.Current)) {
+	if p.state.Current.Exists() && p.state.Current.CanSign() && p.now.Before(p.policy.RotateAt(p.state.Current)) {
 		return nil
 	}
 	made, err := Generate(p.now, p.random, p.id, p.policy.AuthorityLifetime)

@@ -34,6 +34,16 @@ type Applier struct {
 	Live client.Reader
 	// FieldOwner names the controller.
 	FieldOwner string
+	// Strict applies where the caller must know that an object was left alone, and returns the LeftAloneError. Else that counts as done.
+	Strict bool
+}
+
+// unlessLeftAlone is the error of a write that counts.
+func (a Applier) unlessLeftAlone(err error) error {
+	if a.Strict {
+		return err
+	}
+	return IgnoreLeftAlone(err)
 }
 
 // Owner is whose children are applied.
@@ -76,7 +86,7 @@ func (a Applier) Apply(ctx context.Context, owner Owner, desired runtime.ApplyCo
 	if current != nil && (apierrors.IsInvalid(err) || (err == nil && !contains(want.Object, answer.Object))) {
 		return a.replace(ctx, want)
 	}
-	if err != nil {
+	if err := a.unlessLeftAlone(err); err != nil {
 		return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
 	}
 	return nil
@@ -90,7 +100,8 @@ func (a Applier) replace(ctx context.Context, want *unstructured.Unstructured) e
 		return fmt.Errorf("writing %s %s: %w", want.GetKind(), want.GetName(), err)
 	}
 	target := want.DeepCopy()
-	if err := a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, content), client.FieldOwner(a.FieldOwner)); err != nil {
+	err = a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, content), client.FieldOwner(a.FieldOwner))
+	if err := a.unlessLeftAlone(err); err != nil {
 		return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
 	}
 	return nil
@@ -104,7 +115,7 @@ func (a Applier) Create(ctx context.Context, owner Owner, desired runtime.ApplyC
 	}
 	err = a.Client.Create(ctx, want, client.FieldOwner(a.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
-		if err != nil {
+		if err := a.unlessLeftAlone(err); err != nil {
 			return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
 		}
 		return nil

@@ -10,6 +10,7 @@ const (
 	conditionReady       = "Ready"
 	conditionReconciling = "Reconciling"
 	conditionStalled     = "Stalled"
+	conditionQuarantined = "Quarantined"
 
 	reasonReady    = "Ready"
 	reasonRetrying = "Retrying"

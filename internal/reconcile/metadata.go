@@ -46,7 +46,8 @@ func (a Applier) Metadata(ctx context.Context, current client.Object, desired ru
 	target.SetGroupVersionKind(want.GroupVersionKind())
 	target.SetNamespace(want.GetNamespace())
 	target.SetName(want.GetName())
-	if err := a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, content), client.FieldOwner(a.FieldOwner)); err != nil {
+	err = a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, content), client.FieldOwner(a.FieldOwner))
+	if err := a.unlessLeftAlone(err); err != nil {
 		return fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
 	}
 	return nil

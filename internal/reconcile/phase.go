@@ -12,8 +12,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Phase is one step of a reconciler over the scope S.
@@ -24,6 +27,8 @@ type Phase[S any] struct {
 	// requirements did not end in Done is skipped; all others run, so that one broken thing
 	// does not keep the rest from being looked after.
 	Requires []string
+	// Vital phases are never put into quarantine: what keeps data and connections safe is tried for as long as it takes.
+	Vital bool
 	// Run does the step. It never blocks for what can be waited for with a requeue.
 	Run func(ctx context.Context, scope S) error
 }
@@ -59,13 +64,14 @@ func Stalled(reason, format string, args ...any) error {
 
 // Outcome is how a phase ended; Err is nil for Done.
 type Outcome struct {
-	Phase   string
-	Err     error
-	Skipped bool
+	Phase string
+	Err   error
+	// Skipped: it did not run, since one that it requires did not end in Done, or since it is Suspended itself.
+	Skipped, Suspended bool
 }
 
-// Run runs the phases in their order and tells how each ended. A cancelled context ends it early.
-func Run[S any](ctx context.Context, scope S, phases []Phase[S]) []Outcome {
+// Run runs the phases in their order, but those suspended, and tells how each ended. A cancelled context ends it early, and a panic ends its phase alone.
+func Run[S any](ctx context.Context, scope S, phases []Phase[S], suspended ...string) []Outcome {
 	outcomes := make([]Outcome, 0, len(phases))
 	var notDone []string
 	for _, phase := range phases {
@@ -73,10 +79,12 @@ func Run[S any](ctx context.Context, scope S, phases []Phase[S]) []Outcome {
 		switch {
 		case ctx.Err() != nil:
 			outcome.Err = ctx.Err()
+		case slices.Contains(suspended, phase.Name):
+			outcome.Skipped, outcome.Suspended = true, true
 		case slices.ContainsFunc(phase.Requires, func(name string) bool { return slices.Contains(notDone, name) }):
 			outcome.Skipped = true
 		default:
-			outcome.Err = phase.Run(ctx, scope)
+			outcome.Err = caught(ctx, scope, phase)
 		}
 		if outcome.Err != nil || outcome.Skipped {
 			notDone = append(notDone, phase.Name)
@@ -84,6 +92,40 @@ func Run[S any](ctx context.Context, scope S, phases []Phase[S]) []Outcome {
 		outcomes = append(outcomes, outcome)
 	}
 	return outcomes
+}
+
+// caught runs a phase, and turns a panic into its error.
+func caught[S any](ctx context.Context, scope S, phase Phase[S]) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			stack := debug.Stack()
+			err = &PanicError{Value: value, Stack: stack}
+			// Where it was is for those who mend it, and too long for a status.
+			log.FromContext(ctx).Error(err, "a phase ended in a bug; the others go on", "phase", phase.Name, "stack", string(stack))
+		}
+	}()
+	return phase.Run(ctx, scope)
+}
+
+// Names of phases: Ordinary ones may be put into quarantine, of Vital ones failures are counted and no more.
+type Names struct{ Ordinary, Vital []string }
+
+// NamesOf phases.
+func NamesOf[S any](phases []Phase[S]) Names {
+	var names Names
+	for _, phase := range phases {
+		if phase.Vital {
+			names.Vital = append(names.Vital, phase.Name)
+		} else {
+			names.Ordinary = append(names.Ordinary, phase.Name)
+		}
+	}
+	return names
+}
+
+// And others.
+func (n Names) And(others Names) Names {
+	return Names{slices.Concat(n.Ordinary, others.Ordinary), slices.Concat(n.Vital, others.Vital)}
 }
 
 // asWait and asStalled find the kind of an error, however deep it is wrapped.
@@ -97,8 +139,11 @@ func asStalled(err error) (*StalledError, bool) {
 	return stalled, errors.As(err, &stalled)
 }
 
-// Kind of the outcome in one word, for metrics: done, skipped, wait, stalled or failed.
+// Kind of the outcome in one word, for metrics: done, skipped, suspended, wait, stalled or failed.
 func (o Outcome) Kind() string {
+	if o.Suspended {
+		return "suspended"
+	}
 	if o.Skipped {
 		return "skipped"
 	}

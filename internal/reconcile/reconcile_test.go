@@ -11,6 +11,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 func TestPhaseIsSkippedOnlyWhenWhatItRequiresIsNotDone(t *testing.T) {
@@ -31,6 +34,42 @@ func TestPhaseIsSkippedOnlyWhenWhatItRequiresIsNotDone(t *testing.T) {
 	})
 	if want := []string{"grow", "certificates", "instances", "budget"}; !slices.Equal(ran, want) {
 		t.Errorf("ran %v, want %v", ran, want)
+	}
+}
+
+func TestWhatIsSuspendedDoesNotRunNorDoesWhatRequiresIt(t *testing.T) {
+	var ran []string
+	step := func(name string, requires ...string) Phase[*[]string] {
+		return Phase[*[]string]{Name: name, Requires: requires, Run: func(_ context.Context, s *[]string) error {
+			*s = append(*s, name)
+			return nil
+		}}
+	}
+	outcomes := Run(t.Context(), &ran, []Phase[*[]string]{step("network"), step("instances", "network"), step("budget")}, "network")
+	if want := []string{"budget"}; !slices.Equal(ran, want) {
+		t.Errorf("ran %v, want %v", ran, want)
+	}
+	if kinds := []string{outcomes[0].Kind(), outcomes[1].Kind(), outcomes[2].Kind()}; !slices.Equal(kinds, []string{"suspended", "skipped", "done"}) {
+		t.Errorf("outcomes: %v", kinds)
+	}
+}
+
+func TestAPanicEndsItsPhaseAlone(t *testing.T) {
+	ran := false
+	outcomes := Run(t.Context(), &ran, []Phase[*bool]{
+		{Name: "network", Run: func(context.Context, *bool) error { panic("no such map") }},
+		{Name: "budget", Run: func(_ context.Context, ran *bool) error { *ran = true; return nil }},
+	})
+	var panicked *PanicError
+	if !errors.As(outcomes[0].Err, &panicked) || len(panicked.Stack) == 0 || panicked.Error() != "panic: no such map" || !ran {
+		t.Errorf("the outcome is %v; the other phase ran: %v", outcomes[0].Err, ran)
+	}
+}
+
+func TestVitalPhasesAreNotAmongThoseThatMayBePutIntoQuarantine(t *testing.T) {
+	names := NamesOf([]Phase[int]{{Name: "certificates", Vital: true}, {Name: "network"}})
+	if !slices.Equal(names.Ordinary, []string{"network"}) || !slices.Equal(names.Vital, []string{"certificates"}) {
+		t.Errorf("names: %v", names)
 	}
 }
 
@@ -95,5 +134,41 @@ func TestBriefKeepsAMessageWithinItsBound(t *testing.T) {
 	}
 	if got := Brief(strings.Repeat("étoile ", 400)); len(got) > 1010 || !strings.HasSuffix(got, "étoile …") {
 		t.Errorf("got %d bytes ending %q", len(got), got[len(got)-20:])
+	}
+}
+
+func TestTheKeeperSuspendsWhatFailedTooOftenAndSaysHowToReleaseIt(t *testing.T) {
+	keeper, now := &Keeper{Version: "v1"}, time.Unix(1000, 0)
+	subject := Subject{UID: "u", Generation: 1}
+	fails := func() []string {
+		round := keeper.Begin(subject, Names{Ordinary: []string{"network"}}, quarantine.DefaultPolicy(), now)
+		var outcomes []Outcome
+		if !slices.Contains(round.Suspended(), "network") {
+			outcomes = []Outcome{{Phase: "network", Err: errors.New("nobody may have it")}}
+		}
+		subject.Status, _ = keeper.End(round, outcomes)
+		now = now.Add(time.Minute)
+		return round.Suspended()
+	}
+	for range 11 {
+		if suspended := fails(); len(suspended) != 0 {
+			t.Fatalf("suspended too early: %v", subject.Status)
+		}
+	}
+	if suspended := fails(); !slices.Equal(suspended, []string{"network"}) {
+		t.Fatalf("it is not suspended: %+v", subject.Status)
+	}
+	condition := Quarantined("sales", "shop", subject.Status)
+	for _, says := range []string{"phase network failed 11 times", "nobody may have it", "kubectl timonier release shop -n sales"} {
+		if !strings.Contains(condition.Message, says) {
+			t.Errorf("it does not say %q: %s", says, condition.Message)
+		}
+	}
+	subject.Token = "today"
+	if suspended := fails(); len(suspended) != 0 || subject.Status.Released != "today" {
+		t.Errorf("it was released, and is suspended: %v; %+v", suspended, subject.Status)
+	}
+	if Quarantined("sales", "shop", contract.FailureStatus{}) != nil {
+		t.Error("nothing is in quarantine, and it says so")
 	}
 }

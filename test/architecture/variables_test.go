@@ -53,7 +53,7 @@ func collect(file *ast.File, into map[string]bool) {
 		for _, spec := range general.Specs {
 			if values, ok := spec.(*ast.ValueSpec); ok {
 				for _, name := range values.Names {
-					into[name.Name] = true
+					into[name.Name] = name.Name != "_" // which holds nothing
 				}
 			}
 		}

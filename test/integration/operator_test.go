@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,7 @@ func operatorRuns(t *testing.T) client.Client {
 		t.Fatal(err)
 	}
 	operatorOnce(t, typed)
+	t.Cleanup(func() { later.Store(0) }) // the next test's instances and pods go by the real clock
 	return typed
 }
 
@@ -82,6 +84,7 @@ func operatorOnce(t *testing.T, typed client.Client) {
 	}
 	config := rest.CopyConfig(server.config)
 	config.Impersonate.UserName = operatorAccount
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return wire{next} })
 	program := filepath.Join(t.TempDir(), "timonier-instance")
 	if err := os.WriteFile(program, []byte(managerProgram), 0o600); err != nil {
 		t.Fatal(err)
@@ -93,7 +96,7 @@ func operatorOnce(t *testing.T, typed client.Client) {
 		defer close(ended)
 		if err := operator.Run(ctx, config, operator.Options{
 			Namespace: "timonier-system", ManagerImage: "registry.example/timonier:test", ManagerProgram: program,
-			Workers: 2, MetricsAddress: "0", ProbeAddress: "0", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Now: now, Workers: 2, MetricsAddress: "0", ProbeAddress: "0", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		}); err != nil {
 			panic(err) // no test can go on without it
 		}

@@ -2,7 +2,18 @@
 
 package integration
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
+)
 
 func TestWhatAPlatformMaySay(t *testing.T) {
 	for _, test := range []struct{ name, platform, spec, says string }{
@@ -29,4 +40,25 @@ spec: `+test.spec)
 			}
 		})
 	}
+}
+
+func TestWithoutAPlatformWhatPreventsAnUpgradeIsToldInEventsOfTheOperatorsLease(t *testing.T) {
+	c := operatorRuns(t)
+	platformSays(t, c, platformv1alpha1.PlatformSpec{})
+	gone := &platformv1alpha1.Platform{ObjectMeta: metav1.ObjectMeta{Name: platformv1alpha1.SingletonName}}
+	if err := c.Delete(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	asked(t, c, "blocks", "instances: 1")
+	unmanaged(t, c, "blocks")
+	eventually(t, "an event of the operator's Lease names it", func() bool {
+		var all eventsv1.EventList
+		if err := c.List(t.Context(), &all, client.InNamespace("timonier-system")); err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(all.Items, func(e eventsv1.Event) bool {
+			return e.Regarding.Kind == "Lease" && e.Regarding.Name == "timonier-operator" && e.Reason == platformv1alpha1.ReasonManagementOverridesSet &&
+				e.Type == corev1.EventTypeWarning && strings.Contains(e.Note, "PostgresCluster shop/blocks is left alone")
+		})
+	})
 }

@@ -58,6 +58,13 @@ func operatorBuilt(t *testing.T) (program string, c client.Client, kubeconfig st
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/timonier-operator").CombinedOutput(); err != nil {
 		t.Fatalf("building the operator: %v\n%s", err, out)
 	}
+	c, kubeconfig = ownForOperator(t)
+	return program, c, kubeconfig
+}
+
+// ownForOperator is an API server for one test alone, with what an operator needs there.
+func ownForOperator(t *testing.T) (c client.Client, kubeconfig string) {
+	t.Helper()
 	c, kubeconfig = own(t)
 	for _, name := range []string{"shop", "timonier-system"} {
 		if err := c.Create(t.Context(), namespace(name)); err != nil {
@@ -67,7 +74,7 @@ func operatorBuilt(t *testing.T) (program string, c client.Client, kubeconfig st
 	for _, file := range []string{"role.yaml", "binding.yaml"} {
 		applyFile(t, c, filepath.Join(root, "config", "rbac", file))
 	}
-	return program, c, kubeconfig
+	return c, kubeconfig
 }
 
 // operatorProcess starts the operator as its image does; the function stops it as the kubelet does, and waits for it.

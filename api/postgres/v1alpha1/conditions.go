@@ -12,6 +12,14 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionDegraded is True when the cluster serves, but not with all that was asked for, and does not heal by itself.
 	ConditionDegraded = "Degraded"
+	// ConditionManaged is True while Timonier steers the cluster, False while it does not.
+	ConditionManaged = "Managed"
+	// ConditionQuarantined is True while a phase of the work on the cluster is suspended since it failed too often, else absent.
+	ConditionQuarantined = "Quarantined"
+	// ConditionRemovePending is True while the cluster is being taken away, or waits for the confirmation of that; else absent.
+	ConditionRemovePending = "RemovePending"
+	// ConditionCertificatesExpire is True while a certificate is past the time at which it is renewed, and nothing renews it; else absent.
+	ConditionCertificatesExpire = "CertificatesExpire"
 	// ConditionSynchronous is True when each commit waits for as many standbys as spec.availability asks for.
 	ConditionSynchronous = "Synchronous"
 )
@@ -76,6 +84,28 @@ const (
 	ReasonCannotFollow = "CannotFollow"
 	// ReasonCannotInitialise: initdb fails again and again on the first instance; it is tried on.
 	ReasonCannotInitialise = "CannotInitialise"
+	// ReasonManaged: Timonier steers the cluster.
+	ReasonManaged = "Managed"
+	// ReasonUnmanaged: hands off, as the spec, the Platform or an override asks.
+	ReasonUnmanaged = "Unmanaged"
+	// ReasonDriftReported: the cluster was handed back, and what differs is told; resumePolicy Report keeps it from being put back.
+	ReasonDriftReported = "DriftReported"
+	// ReasonOperatorNewer: it is left alone and was managed last by an operator of an older minor or major version, so that this one does not take it over.
+	ReasonOperatorNewer = "OperatorNewer"
+	// ReasonRemoving: pods, services and all else are being taken away.
+	ReasonRemoving = "Removing"
+	// ReasonRemoved: all is taken away that was to go.
+	ReasonRemoved = "Removed"
+	// ReasonConfirmationMissing: the cluster is to be removed, and removalConfirmation does not have its name yet.
+	ReasonConfirmationMissing = "ConfirmationMissing"
+	// ReasonRetriesExhausted: a phase failed too often, and is in quarantine.
+	ReasonRetriesExhausted = "RetriesExhausted"
+	// ReasonPanicked: a phase panicked several times, and is in quarantine.
+	ReasonPanicked = "Panicked"
+	// ReasonHandsOff: something is missing or broken, and is not mended, since the cluster is left alone.
+	ReasonHandsOff = "HandsOff"
+	// ReasonCertificatesExpire: certificates expire soon, and are not renewed by themselves, since the cluster or their Secret is left alone.
+	ReasonCertificatesExpire = "CertificatesExpire"
 	// ReasonIrreparable: a member's copy can neither be used nor repaired, and too few others are there for it to be replaced.
 	ReasonIrreparable = "Irreparable"
 	// ReasonVolumesMissing: not all volumes that the cluster had have reported.
@@ -102,6 +132,14 @@ const (
 	ReasonCertificates = "Certificates"
 	// ReasonLeaseIgnored: the content of the Lease cannot be read; it counts as absent until the leader writes its own again.
 	ReasonLeaseIgnored = "LeaseIgnored"
+	// ReasonReleased: what was in quarantine is tried again.
+	ReasonReleased = "Released"
+	// ReasonRecovered: what was in quarantine succeeded.
+	ReasonRecovered = "Recovered"
+	// ReasonTakenOver: an operator of another patch version goes on with what the former one left alone.
+	ReasonTakenOver = "TakenOver"
+	// ReasonHandedBack: the cluster, or a child of it, is handed back; the message has what differs and is put back next.
+	ReasonHandedBack = "HandedBack"
 	// ReasonFailover: another instance leads, since the former one was lost.
 	ReasonFailover = "Failover"
 	// ReasonSwitchover: another instance leads, to which the former one handed over.

@@ -30,6 +30,11 @@ const (
 	// ReasonPromoting: an instance takes the Lease without votes.
 	ReasonPromoting = "Promoting"
 
+	// ReasonRenewing: certificates are being issued anew.
+	ReasonRenewing = "Renewing"
+	// ReasonClusterUnmanaged: the cluster is left alone: the operation waits until it is managed again.
+	ReasonClusterUnmanaged = "ClusterUnmanaged"
+
 	// ReasonUnknownCluster: there is no such cluster, or not any more.
 	ReasonUnknownCluster = "UnknownCluster"
 	// ReasonUnknownInstance: the cluster has no such instance.

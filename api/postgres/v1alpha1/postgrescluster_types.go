@@ -5,6 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 )
 
 // PostgresCluster is one PostgreSQL system: a primary and its standbys, their
@@ -25,6 +27,7 @@ import (
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name: at most 40 characters, since pods, volumes and services add their own endings to it; choose a shorter name"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: use lower-case letters, digits and hyphens, beginning with a letter; it becomes part of host names"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.removalConfirmation) || self.spec.removalConfirmation == self.metadata.name",message="spec.removalConfirmation: type the name of this cluster, as in metadata.name, or remove the field"
 type PostgresCluster struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -52,6 +55,22 @@ type PostgresClusterList struct {
 // +kubebuilder:validation:XValidation:rule="int(self.version) <= int(oldSelf.version)",message="version: an upgrade to another major version in place is not possible yet; make a new cluster of that version and move the data"
 // +kubebuilder:validation:XValidation:rule="!has(self.availability) || !has(self.availability.synchronousStandbys) || !has(self.instances) || self.instances == 0 || self.availability.synchronousStandbys < self.instances",message="availability.synchronousStandbys: there are fewer standbys than that (one less than instances); lower it, raise instances, or remove it to have half of the instances"
 type PostgresClusterSpec struct {
+	// ManagementState says who steers the cluster. Managed (the default): Timonier. Unmanaged: hands off; the cluster is observed and reported, its
+	// instances go on failing over by themselves, and nothing that belongs to it is created, changed or deleted. Removed: pods, services and all else go,
+	// volumes as storage.retentionPolicy.whenDeleted says, once removalConfirmation has the cluster's name.
+	// +optional
+	ManagementState contract.ManagementState `json:"managementState,omitempty"`
+
+	// RemovalConfirmation is the cluster's name, typed by the person who wants it Removed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=40
+	RemovalConfirmation string `json:"removalConfirmation,omitempty"`
+
+	// ResumePolicy says what happens to what a person has changed when the cluster is handed back: Enforce (the default) tells it and puts it back,
+	// Report tells it and does nothing until the policy says Enforce.
+	// +optional
+	ResumePolicy contract.ResumePolicy `json:"resumePolicy,omitempty"`
+
 	// Team that the cluster belongs to: shown in lists, and a label on every child.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63

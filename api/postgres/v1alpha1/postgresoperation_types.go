@@ -2,10 +2,12 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 )
 
 // PostgresOperation is one act on a cluster, asked for once, and its history: a switchover, a restart, a standby that is cloned
-// anew, or a forced promotion. One runs on a cluster at a time. The last 20 that ended are kept for each cluster.
+// anew, a forced promotion, or certificates that are issued anew. One runs on a cluster at a time. The last 20 that ended are kept for each cluster.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -36,7 +38,7 @@ type PostgresOperationList struct {
 }
 
 // OperationType is what is to be done.
-// +kubebuilder:validation:Enum=Switchover;Restart;Reinitialize;ForcePromotion
+// +kubebuilder:validation:Enum=Switchover;Restart;Reinitialize;ForcePromotion;RenewCertificates
 type OperationType string
 
 const (
@@ -48,6 +50,8 @@ const (
 	OperationReinitialize OperationType = "Reinitialize"
 	// OperationForcePromotion has an instance lead without the votes that prove that nothing is lost.
 	OperationForcePromotion OperationType = "ForcePromotion"
+	// OperationRenewCertificates issues the certificates that instances use anew, also where the cluster is left alone.
+	OperationRenewCertificates OperationType = "RenewCertificates"
 )
 
 // PostgresOperationSpec is what a person asks for, once.
@@ -156,6 +160,9 @@ type PostgresOperationStatus struct {
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// ResumedAt is when it last went on, after it had waited for the cluster to be managed again: time limits begin with that.
+	// +optional
+	ResumedAt *metav1.Time `json:"resumedAt,omitempty"`
 	// From is who led when it began, and in which term.
 	// +optional
 	From *OperationLeader `json:"from,omitempty"`
@@ -172,6 +179,13 @@ type PostgresOperationStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=30
 	Instances []OperationInstance `json:"instances,omitempty"`
+
+	// Failures of the work on the operation. Their count is written at most once a minute. What fails too often is given up.
+	// +optional
+	// +listType=map
+	// +listMapKey=phase
+	// +kubebuilder:validation:MaxItems=30
+	Failures []contract.Failure `json:"failures,omitempty"`
 
 	// Promotion is what a forced promotion may have lost.
 	// +optional

@@ -3,6 +3,8 @@ package v1alpha1
 import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 )
 
 // PostgresClusterStatus is what Timonier reports. The controller writes it, in one place.
@@ -11,7 +13,7 @@ type PostgresClusterStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions are the only state: Ready, Available, Synchronous, Reconciling, Stalled, Degraded.
+	// Conditions are the only state: Ready, Available, Synchronous, Managed, Reconciling, Stalled, Degraded, Quarantined, RemovePending.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -62,6 +64,42 @@ type PostgresClusterStatus struct {
 	// Parameters that were refused, with the revision they came in.
 	// +optional
 	RejectedParameters *RejectedParameters `json:"rejectedParameters,omitempty"`
+
+	// ManagementState that is in force, by the most restrictive of what the Platform, its overrides and the spec say.
+	// +optional
+	ManagementState contract.ManagementState `json:"managementState,omitempty"`
+
+	// Management is who said so, since when, and what was found to differ.
+	// +optional
+	Management ManagementStatus `json:"management,omitzero"`
+
+	// OperatorVersion is that of the operator that managed the cluster last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	OperatorVersion string `json:"operatorVersion,omitempty"`
+
+	// Certificates tells how long they last.
+	// +optional
+	Certificates CertificatesStatus `json:"certificates,omitzero"`
+
+	// Failures by phase of the work on the cluster. Their counts are written at most once a minute.
+	// +optional
+	// +listType=map
+	// +listMapKey=phase
+	// +kubebuilder:validation:MaxItems=30
+	Failures []contract.Failure `json:"failures,omitempty"`
+
+	// Quarantine has the phases that failed too often and are suspended.
+	// +optional
+	// +listType=map
+	// +listMapKey=phase
+	// +kubebuilder:validation:MaxItems=30
+	Quarantine []contract.Quarantine `json:"quarantine,omitempty"`
+
+	// Released is the value of the annotation timonier.io/release that was carried out last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Released string `json:"released,omitempty"`
 
 	// LoadBalancers are the addresses under which clients outside reach the Services.
 	// +optional

@@ -2,6 +2,7 @@ package contact
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +22,9 @@ const operatorCertificate = 24 * time.Hour
 
 // Connections to instances of all clusters. The zero value is ready to use, by several controllers at the same time.
 type Connections struct {
+	// Now is the clock by which certificates are verified; nil for the system's.
+	Now func() time.Time
+
 	mutex    sync.Mutex
 	clusters map[types.NamespacedName]*clusterConnections
 }
@@ -32,7 +36,9 @@ type clusterConnections struct {
 	// authority and trust by which the clients were made.
 	authority, trust string
 	leaf             pki.Leaf
-	clients          map[string]connection
+	// config of all clients but for the host that each expects: with thousands of instances, what each had of its own would be felt.
+	config  *tls.Config
+	clients map[string]connection
 }
 
 type connection struct {
@@ -60,11 +66,12 @@ func (c *Connections) Of(cluster types.NamespacedName, peer pki.State, now time.
 		if err != nil {
 			return nil, fmt.Errorf("the operator's own certificate: %w", err)
 		}
+		config := pki.ClientConfig(leaf, peer.Bundle(), "")
+		config.Time = c.Now
 		present.close()
-		present = &clusterConnections{authority: signer.Fingerprint(), trust: trust, leaf: leaf, clients: map[string]connection{}}
+		present = &clusterConnections{authority: signer.Fingerprint(), trust: trust, leaf: leaf, config: config, clients: map[string]connection{}}
 		c.clusters[cluster] = present
 	}
-	bundle := peer.Bundle()
 	return func(name, ip string) *instanceapi.Client {
 		c.mutex.Lock()
 		defer c.mutex.Unlock()
@@ -75,8 +82,7 @@ func (c *Connections) Of(cluster types.NamespacedName, peer pki.State, now time.
 			}
 			known.client.Close()
 		}
-		host := naming.InstanceHost(cluster.Name, cluster.Namespace, name)
-		made := connection{address, instanceapi.NewClient(address, pki.ClientConfig(present.leaf, bundle, host))}
+		made := connection{address, instanceapi.NewClient(address, present.expecting(naming.InstanceHost(cluster.Name, cluster.Namespace, name)))}
 		present.clients[name] = made
 		return made.client
 	}, nil
@@ -88,6 +94,13 @@ func (c *Connections) Forget(cluster types.NamespacedName) {
 	defer c.mutex.Unlock()
 	c.clusters[cluster].close()
 	delete(c.clusters, cluster)
+}
+
+// expecting the instance of this host, and no other.
+func (c *clusterConnections) expecting(host string) *tls.Config {
+	config := c.config.Clone()
+	config.ServerName = host
+	return config
 }
 
 func (c *clusterConnections) close() {

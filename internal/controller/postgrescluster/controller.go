@@ -3,6 +3,7 @@ package postgrescluster
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -11,6 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -21,14 +23,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/controller/wheel"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
 	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 // fieldOwner of everything that this controller applies.
@@ -37,7 +42,9 @@ const fieldOwner = "timonier-postgrescluster"
 // Reconciler of PostgresClusters.
 type Reconciler struct {
 	// Client reads from the cache and writes; Live reads from the API server, where a decision hangs on it.
-	Client  client.Client
+	Client client.Client
+	// Held are children that Client does not write to, beside those that an override names.
+	Held    *wheel.Held
 	Live    client.Reader
 	Events  events.EventRecorder
 	Metrics *Metrics
@@ -51,13 +58,21 @@ type Reconciler struct {
 	Images map[string]string
 	// Policies of the two certificate authorities.
 	PeerPolicy, ClientPolicy pki.Policy
+	// Keeper remembers what fails. Policy is when that goes into quarantine, where the Platform says nothing else.
+	Keeper *reconcile.Keeper
+	Policy func() quarantine.Policy
 	// Workers is how many clusters are reconciled at the same time.
 	Workers int
 	// Now is the clock.
 	Now func() time.Time
 
-	granted granted
-	written written
+	granted   granted
+	offenders *reconcile.Offenders
+	backoff   *reconcile.Backoff[ctrl.Request]
+	written   written
+	recalled  recalled
+	// known has the UID of each cluster, by its name.
+	known sync.Map
 }
 
 // +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters,verbs=get;list;watch
@@ -69,6 +84,28 @@ type Reconciler struct {
 
 // Reconcile brings one cluster closer to what was asked, and reports.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	if err := r.recall(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+	uid, _ := r.known.Load(request.NamespacedName)
+	known, _ := uid.(types.UID)
+	if !r.Keeper.Offends(known) {
+		return r.tolerant(ctx, request)
+	}
+	low := reconcile.LowPriority
+	leave, ok := r.offenders.Enter()
+	if !ok {
+		// That there is room is no event.
+		r.backoff.NoRoom(request)
+		return ctrl.Result{Requeue: true, Priority: &low}, nil //nolint:staticcheck // RequeueAfter would have the queue forget its back-off
+	}
+	defer leave()
+	result, err := r.tolerant(ctx, request)
+	result.Priority = &low
+	return result, err
+}
+
+func (r *Reconciler) tolerant(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	result, err := r.reconcile(ctx, request)
 	if apierrors.IsConflict(err) {
 		// The cluster was read from a cache that is behind; the event of its newer version brings us back.
@@ -79,26 +116,63 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.PostgresCluster{}
-	if err := r.Client.Get(ctx, request.NamespacedName, cluster); err != nil {
+	err := r.Client.Get(ctx, request.NamespacedName, cluster)
+	if apierrors.IsNotFound(err) {
 		r.forget(request.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{}, nil
 	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading the cluster: %w", err)
+	}
+	r.know(request.NamespacedName, cluster.UID)
 	if cluster.Status.ObservedGeneration == 0 {
 		// An event of this write brings us back.
 		return ctrl.Result{}, r.reportUnobserved(ctx, cluster)
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.finishDeletion(ctx, cluster)
+		return r.finishDeletion(ctx, cluster)
 	}
-	scope, err := r.observe(ctx, cluster)
-	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
+	opening := &opening{cluster: cluster}
+	outcomes := reconcile.Run(ctx, opening, r.openingPhases())
+	scope := opening.scope
+	if !opening.complete {
+		return r.reportBlind(ctx, cluster, outcomes)
 	}
-	return r.report(ctx, scope, reconcile.Run(ctx, scope, r.phases()))
+	if scope.tells {
+		return r.reportDrift(ctx, scope)
+	}
+	round := r.Keeper.Begin(r.subject(scope), r.names(scope.steering.state), wheel.Policy(scope.observed.platform, r.Policy()), scope.now)
+	return r.report(ctx, scope, round, append(outcomes, reconcile.Run(ctx, scope, r.phasesOf(scope), round.Suspended()...)...))
+}
+
+// releaseToken as the status can hold it.
+func releaseToken(asked string) string {
+	const longest = 253
+	if len(asked) > longest {
+		return digest(asked)
+	}
+	return asked
+}
+
+// know the cluster of this name, and forget the one that had it before.
+func (r *Reconciler) know(key types.NamespacedName, uid types.UID) {
+	before, _ := r.known.Swap(key, uid)
+	if old, ok := before.(types.UID); ok && old != uid {
+		r.Keeper.Forget(old)
+	}
+}
+
+// subject of the kit's memory of failures.
+func (r *Reconciler) subject(s *scope) reconcile.Subject {
+	return reconcile.Subject{
+		UID: s.cluster.UID, Generation: s.cluster.Generation, References: s.referenced, Token: releaseToken(s.cluster.Annotations[naming.AnnotationRelease]),
+		Status: failuresOf(s.cluster.Status), HandsOff: s.steering.state == contract.Unmanaged,
+	}
 }
 
 // SetupWithManager says which events lead to a reconcile.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
+	r.offenders, r.backoff = reconcile.NewOffenders(r.Workers), reconcile.NewBackoff[ctrl.Request]()
 	ours := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	return ctrl.NewControllerManagedBy(manager).
 		Named("postgrescluster").
@@ -116,7 +190,8 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Owns(&coordinationv1.Lease{}, builder.WithPredicates(newsOfLease())).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(clusterOfLabel)).
 		Watches(&platformv1alpha1.Platform{}, handler.EnqueueRequestsFromMapFunc(r.allClusters)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		Watches(&v1alpha1.PostgresOperation{}, handler.EnqueueRequestsFromMapFunc(clusterOfRenewal)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: r.backoff}).
 		Complete(r)
 }
 
@@ -153,7 +228,16 @@ func clusterOfLabel(_ context.Context, object client.Object) []ctrlreconcile.Req
 	return []ctrlreconcile.Request{{NamespacedName: client.ObjectKey{Namespace: object.GetNamespace(), Name: cluster}}}
 }
 
-// allClusters look again when the catalogue of images changes.
+// clusterOfRenewal is the one whose certificates an operation has issued anew.
+func clusterOfRenewal(_ context.Context, object client.Object) []ctrlreconcile.Request {
+	operation, ok := object.(*v1alpha1.PostgresOperation)
+	if !ok || operation.Spec.Type != v1alpha1.OperationRenewCertificates || operation.Status.StartedAt == nil || operation.Status.FinishedAt != nil {
+		return nil
+	}
+	return []ctrlreconcile.Request{{NamespacedName: client.ObjectKey{Namespace: operation.Namespace, Name: operation.Spec.ClusterRef.Name}}}
+}
+
+// allClusters look again when the Platform changes: its catalogue of images, or what is to be left alone.
 func (r *Reconciler) allClusters(ctx context.Context, _ client.Object) []ctrlreconcile.Request {
 	var clusters v1alpha1.PostgresClusterList
 	if err := r.Client.List(ctx, &clusters); err != nil {
@@ -172,9 +256,16 @@ func (r *Reconciler) applier() reconcile.Applier {
 	return reconcile.Applier{Client: r.Client, Live: r.Live, FieldOwner: fieldOwner}
 }
 
+// strictApplier writes children of which the caller must know that they were left alone.
+func (r *Reconciler) strictApplier() reconcile.Applier {
+	applier := r.applier()
+	applier.Strict = true
+	return applier
+}
+
 func newScope(cluster *v1alpha1.PostgresCluster, now time.Time) *scope {
 	return &scope{
-		cluster: cluster, desired: desired.Of(cluster), now: now, verifiers: map[string]string{},
+		cluster: cluster, desired: desired.Of(cluster), now: now, verifiers: map[string]string{}, made: map[string]bool{},
 		owner: reconcile.Owner{Kind: "PostgresCluster", Name: cluster.Name, UID: cluster.UID,
 			Survivors: "PersistentVolumeClaim", Label: naming.LabelCluster, Value: cluster.Name},
 	}

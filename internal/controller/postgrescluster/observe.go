@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/controller/wheel"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
@@ -25,14 +25,16 @@ import (
 func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.PostgresCluster) (*scope, error) {
 	s := newScope(cluster, r.Now())
 	for _, read := range []func(context.Context, *scope) error{
-		r.observePods, r.observeClaims, r.observeSecrets, r.observeServices, r.observeLease, r.observeCatalogue, r.observeOperation,
+		r.observePods, r.observeClaims, r.observeSecrets, r.observeServices, r.observeLease, r.observeCatalogue, r.observeOperation, r.observeReferences,
 	} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	r.observeInstances(ctx, s)
 	s.members = decideMembers(s.membershipFacts())
+	s.steering = decideSteering(s.steeringFacts(r.Keeper.Version))
+	r.observeCertificates(s)
+	r.observeInstances(ctx, s)
 	s.image = s.cluster.Spec.Image
 	if s.image == "" {
 		s.image = s.observed.catalogue[s.cluster.Spec.Version]
@@ -171,18 +173,18 @@ func (r *Reconciler) observeLease(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// observeCatalogue is the Platform's list of images over those built in.
+// observeCatalogue reads the Platform: its list of images goes before those built in.
 func (r *Reconciler) observeCatalogue(ctx context.Context, s *scope) error {
 	s.observed.catalogue = map[string]string{}
 	for version, image := range r.Images {
 		s.observed.catalogue[version] = image
 	}
-	platform := &platformv1alpha1.Platform{}
-	err := r.Client.Get(ctx, client.ObjectKey{Name: platformv1alpha1.SingletonName}, platform)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("platform: %w", err)
+	platform, err := wheel.Reader{Client: r.Client}.Platform(ctx)
+	if err != nil {
+		return err
 	}
-	for _, entry := range platform.Spec.PostgresImages {
+	s.observed.platform = platform
+	for _, entry := range platform.PostgresImages {
 		s.observed.catalogue[entry.Version] = entry.Image
 	}
 	return nil
@@ -200,6 +202,9 @@ func (r *Reconciler) observeOperation(ctx context.Context, s *scope) error {
 		operation := &all.Items[i]
 		if operation.Spec.ClusterRef.Name == s.cluster.Name && operation.Status.StartedAt != nil && operation.Status.FinishedAt == nil {
 			s.observed.operation = operation.Name
+			if operation.Spec.Type == v1alpha1.OperationRenewCertificates {
+				s.renewal = operation
+			}
 		}
 	}
 	return nil

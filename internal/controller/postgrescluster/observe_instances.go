@@ -14,14 +14,14 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
-// observeInstances asks all instances at the same time.
+// observeInstances asks the one that leads for all of them.
 func (r *Reconciler) observeInstances(ctx context.Context, s *scope) {
 	var dial contact.Dial
 	authority, err := authorityState(s, naming.PeerCA(s.cluster.Name))
 	if err == nil {
 		dial, err = r.Connections.Of(client.ObjectKeyFromObject(s.cluster), authority, s.now)
 	}
-	s.observed.instances = contact.Ask(ctx, s.observed.pods, dial, err)
+	s.observed.instances = contact.Ask(ctx, s.observed.pods, s.observed.record.Holder, dial, err)
 }
 
 // unlessBusy turns the answer of an instance that cannot do it just now (409) into something to wait for; what it is doing
@@ -35,6 +35,11 @@ func unlessBusy(err error) error {
 
 // forget what is kept in memory of a cluster that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
+	known, _ := r.known.LoadAndDelete(key)
+	if uid, ok := known.(types.UID); ok {
+		r.Keeper.Forget(uid)
+		r.Held.Set(uid, nil)
+	}
 	r.Connections.Forget(key)
 	r.granted.forget(key)
 	r.written.forget(key)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/naming"
+	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
@@ -28,7 +29,7 @@ func (r *Reconciler) ensureBudget(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if err == nil && metav1.IsControlledBy(budget, s.cluster) {
-		err = client.IgnoreNotFound(r.Client.Delete(ctx, budget))
+		err = reconcile.IgnoreLeftAlone(client.IgnoreNotFound(r.Client.Delete(ctx, budget)))
 	}
 	if err != nil {
 		return fmt.Errorf("disruption budget %s: %w", key.Name, err)

@@ -1,18 +1,24 @@
 package postgrescluster
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;patch;delete
@@ -45,10 +51,69 @@ func (r *Reconciler) ensureCertificates(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if err := r.issueLeaves(s, peer, client, &published, &monitor); err != nil {
+	notes, err := r.issueLeaves(s, peer, client, &published, &monitor)
+	if err != nil {
 		return err
 	}
-	return r.publishCertificates(ctx, s, published, monitor)
+	if err := r.publishCertificates(ctx, s, published, monitor); err != nil {
+		return err
+	}
+	for _, text := range notes {
+		s.note(text, v1alpha1.ReasonCertificates)
+	}
+	s.clientsLeftAlone(client)
+	s.certificates.planned, s.certificates.rotating = true, rotating(peer, client)
+	s.certificates.measure(r, s.cluster.Name, inUse{peer, client, published, monitor})
+	s.renewed = s.reissues() && peer.Current.CanSign() && client.Current.CanSign()
+	return nil
+}
+
+// reissues tells that a person asks for all certificates to be issued anew, and that they have not been yet.
+func (s *scope) reissues() bool {
+	return s.renewal != nil && s.cluster.Status.Certificates.RenewedBy != string(s.renewal.UID)
+}
+
+// rotating are the authorities that are being replaced.
+func rotating(peer, client pki.State) []string {
+	var names []string
+	for kind, state := range map[pki.Kind]pki.State{pki.KindClient: client, pki.KindPeer: peer} {
+		if state.Next.Exists() || state.Previous.Exists() {
+			names = append(names, string(kind))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// secretLeftAlone tells by what a Secret is left alone, "" for not.
+func (s *scope) secretLeftAlone(name string) string {
+	return management.LeftAlone(management.Resource{Kind: "Secret", Namespace: s.cluster.Namespace, Name: name}, s.observed.platform.Overrides)
+}
+
+// secretHeld says that a Secret which is left alone lacks what instances or clients need.
+func secretHeld(name, by, lacks string) error {
+	return reconcile.Stalled(v1alpha1.ReasonHandsOff,
+		"Secret %s is left alone, by %s, and %s: nothing is made in its place. Restore it from a copy, or remove the override to have it made", name, by, lacks)
+}
+
+// clientsLeftAlone notes the roles' Secrets that are left alone and lack an authority that clients are to trust.
+func (s *scope) clientsLeftAlone(authority pki.State) {
+	for _, secret := range s.roleSecrets() {
+		if s.secretLeftAlone(secret.Name) != "" && !bytes.Equal(secret.Data[keyCA], authority.BundlePEM()) {
+			s.certificates.leaveAlone(secret.Name)
+		}
+	}
+}
+
+// roleSecrets are those by which clients connect, by their names.
+func (s *scope) roleSecrets() []*corev1.Secret {
+	var secrets []*corev1.Secret
+	for _, name := range sortedKeys(s.observed.secrets) {
+		if secret := s.observed.secrets[name]; secret.Labels[naming.LabelComponent] == desired.ComponentCredentials {
+			secrets = append(secrets, secret)
+		}
+	}
+	return secrets
 }
 
 // authority is one of the two, and what Plan needs to know of it.
@@ -59,10 +124,17 @@ type authority struct {
 	seen   pki.Observed
 }
 
+// planAuthority and store it. Where its Secret is left alone, what is in it goes on being used, and nothing takes the place of what is missing: clients would
+// trust another authority each time.
 func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (pki.State, error) {
 	// What is damaged is left out of the state, and Plan repairs it.
 	state, damaged := authorityState(s, a.secret)
-	if damaged != nil {
+	by := s.secretLeftAlone(a.secret)
+	if by != "" && !state.Current.Exists() {
+		s.certificates.leaveAlone(a.secret)
+		return pki.State{}, secretHeld(a.secret, by, "holds no authority")
+	}
+	if damaged != nil && by == "" {
 		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", a.secret, damaged), v1alpha1.ReasonCertificates)
 	}
 	id := pki.Identity{Kind: a.kind, Namespace: s.cluster.Namespace, Cluster: s.cluster.Name}
@@ -70,49 +142,66 @@ func (r *Reconciler) planAuthority(ctx context.Context, s *scope, a authority) (
 	if err != nil {
 		return pki.State{}, fmt.Errorf("planning the %s authority: %w", a.kind, err)
 	}
+	if decision.Changed && by != "" {
+		s.certificates.leaveAlone(a.secret)
+		return state, nil // what it cannot be changed to signs nothing
+	}
+	s.due(decision.NextCheck)
+	if decision.Changed {
+		data, err := pki.AuthorityData(decision.State)
+		if err != nil {
+			return pki.State{}, fmt.Errorf("writing the %s authority: %w", a.kind, err)
+		}
+		if err := r.storeSecret(ctx, s, a.secret, data); err != nil {
+			return pki.State{}, err
+		}
+	}
 	for _, text := range decision.Notes {
 		s.note(text, v1alpha1.ReasonCertificates)
 	}
-	s.due(decision.NextCheck)
-	if !decision.Changed {
-		return decision.State, nil
-	}
-	data, err := pki.AuthorityData(decision.State)
-	if err != nil {
-		return pki.State{}, fmt.Errorf("writing the %s authority: %w", a.kind, err)
-	}
-	return decision.State, r.storeSecret(ctx, s, a.secret, data)
+	return decision.State, nil
 }
 
-// issueLeaves renews what is due, and puts the authorities' present bundles beside it.
-func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pki.Mounted, monitor *pki.Monitor) error {
-	hosts, instanceHosts := s.serverHosts(), s.instanceHosts()
+// issueLeaves renews what is due, and puts the authorities' present bundles beside it. Those of a Secret that is left alone stay as they
+// are. The notes are to be told once it is published.
+func (r *Reconciler) issueLeaves(s *scope, peer, client pki.State, published *pki.Mounted, monitor *pki.Monitor) (notes []string, err error) {
+	hosts, instanceHosts, mounted := s.serverHosts(), s.instanceHosts(), naming.Certificates(s.cluster.Name)
 	for _, leaf := range []struct {
 		into    *pki.Leaf
+		secret  string
 		policy  pki.Policy
 		signer  pki.Authority
 		request pki.LeafRequest
 	}{
-		{&published.Peer, r.PeerPolicy, peer.Current, pki.InstanceRequest(s.cluster.Name, instanceHosts, r.PeerPolicy.LeafLifetime)},
-		{&published.Replication, r.PeerPolicy, peer.Current, pki.ReplicationRequest(r.PeerPolicy.LeafLifetime)},
-		{&monitor.Leaf, r.PeerPolicy, peer.Current, pki.MonitorRequest(r.PeerPolicy.LeafLifetime)},
-		{&published.Server, r.ClientPolicy, client.Current, pki.ServerRequest(s.cluster.Name, hosts, r.ClientPolicy.LeafLifetime)},
+		{&published.Peer, mounted, r.PeerPolicy, peer.Current, pki.InstanceRequest(s.cluster.Name, instanceHosts, r.PeerPolicy.LeafLifetime)},
+		{&published.Replication, mounted, r.PeerPolicy, peer.Current, pki.ReplicationRequest(r.PeerPolicy.LeafLifetime)},
+		{&monitor.Leaf, naming.MonitorCertificate(s.cluster.Name), r.PeerPolicy, peer.Current, pki.MonitorRequest(r.PeerPolicy.LeafLifetime)},
+		{&published.Server, mounted, r.ClientPolicy, client.Current, pki.ServerRequest(s.cluster.Name, hosts, r.ClientPolicy.LeafLifetime)},
 	} {
-		renewal, err := pki.Renew(s.now, rand.Reader, leaf.policy, leaf.signer, *leaf.into, leaf.request)
+		present := *leaf.into
+		if s.reissues() && leaf.signer.CanSign() {
+			present = pki.Leaf{} // a person asks for a new one, whatever the present one is worth
+		}
+		renewal, err := pki.Renew(s.now, rand.Reader, leaf.policy, leaf.signer, present, leaf.request)
 		if err != nil {
-			return fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
+			return nil, fmt.Errorf("certificate %s: %w", leaf.request.CommonName, err)
+		}
+		if renewal.Reason != "" && s.secretLeftAlone(leaf.secret) != "" {
+			s.certificates.leaveAlone(leaf.secret)
+			continue
 		}
 		if renewal.Reason != "" && leaf.into.Exists() {
-			s.note(fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason), v1alpha1.ReasonCertificates)
+			notes = append(notes, fmt.Sprintf("certificate %s is issued anew: %s", leaf.request.CommonName, renewal.Reason))
 		}
 		*leaf.into = renewal.Leaf
 		s.due(renewal.Due)
 	}
 	published.PeerBundle, published.ClientBundle, monitor.Bundle = peer.Bundle(), client.Bundle(), peer.Bundle()
-	return nil
+	return notes, nil
 }
 
 func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted pki.Mounted, monitor pki.Monitor) error {
+	var held error
 	for _, secret := range []struct {
 		name string
 		data func() (map[string][]byte, error)
@@ -121,6 +210,16 @@ func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted 
 		{naming.MonitorCertificate(s.cluster.Name), monitor.Data},
 	} {
 		data, err := secret.data()
+		if by := s.secretLeftAlone(secret.name); by != "" {
+			present := s.observed.secrets[secret.name]
+			if present == nil || !reflect.DeepEqual(present.Data, data) {
+				s.certificates.leaveAlone(secret.name)
+			}
+			if present == nil {
+				held = errors.Join(held, secretHeld(secret.name, by, "is missing"))
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("writing certificates for Secret %s: %w", secret.name, err)
 		}
@@ -128,14 +227,14 @@ func (r *Reconciler) publishCertificates(ctx context.Context, s *scope, mounted 
 			return err
 		}
 	}
-	return nil
+	return held
 }
 
 // storeSecret replaces the data of a Secret under the resourceVersion that it was read with, or creates it.
 func (r *Reconciler) storeSecret(ctx context.Context, s *scope, name string, data map[string][]byte) error {
 	existing := s.observed.secrets[name]
 	if existing == nil {
-		if err := r.applier().Create(ctx, s.owner, desired.Secret(s.desired, name, desired.ComponentCertificates, data)); err != nil {
+		if err := r.strictApplier().Create(ctx, s.owner, desired.Secret(s.desired, name, desired.ComponentCertificates, data)); err != nil {
 			return err
 		}
 		return r.lookUpSecrets(ctx, s, name)
@@ -199,11 +298,7 @@ func compact(texts ...string) []string {
 // in every role's Secret.
 func (s *scope) clientBundle(mounted []*x509.Certificate) []*x509.Certificate {
 	common := mounted
-	for _, name := range sortedKeys(s.observed.secrets) {
-		secret := s.observed.secrets[name]
-		if secret.Labels[naming.LabelComponent] != desired.ComponentCredentials {
-			continue
-		}
+	for _, secret := range s.roleSecrets() {
 		given, err := pki.ParseCertificates(secret.Data[keyCA])
 		if err != nil {
 			// It is written anew by ensureCredentials; until then it is not published everywhere.

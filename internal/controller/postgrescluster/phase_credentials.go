@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/desired"
@@ -66,6 +67,8 @@ func (r *Reconciler) ensureRoleSecret(ctx context.Context, s *scope, role v1alph
 	var existing map[string][]byte
 	if secret := s.observed.secrets[name]; secret != nil {
 		existing = secret.Data
+	} else if by := s.secretLeftAlone(name); by != "" {
+		return secretHeld(name, by, "is missing, so that role "+role.Name+" keeps the password it has")
 	}
 	password, err := r.password(ctx, s, role, existing)
 	if err != nil {
@@ -84,7 +87,11 @@ func (r *Reconciler) ensureRoleSecret(ctx context.Context, s *scope, role v1alph
 	data := connectionData(s, role.Name, password, database)
 	data[keyVerifier], data[keyCA] = []byte(verifier), ca.BundlePEM()
 	secret := desired.Secret(s.desired, name, desired.ComponentCredentials, data)
-	if err := r.applier().Apply(ctx, s.owner, secret); err != nil {
+	err = r.strictApplier().Apply(ctx, s.owner, secret)
+	if left := new(reconcile.LeftAloneError); errors.As(err, &left) {
+		return secretHeld(name, left.By, "differs from what it is to hold for role "+role.Name+", which keeps the password it has")
+	}
+	if err != nil {
 		return err
 	}
 	s.verifiers[role.Name] = verifier
@@ -158,7 +165,7 @@ func (r *Reconciler) removeCredentials(ctx context.Context, s *scope, role v1alp
 	if secret == nil || secret.Labels[naming.LabelComponent] != desired.ComponentCredentials {
 		return nil
 	}
-	if err := r.Client.Delete(ctx, secret); err != nil && !apierrors.IsNotFound(err) {
+	if err := reconcile.IgnoreLeftAlone(client.IgnoreNotFound(r.Client.Delete(ctx, secret))); err != nil {
 		return fmt.Errorf("removing Secret %s of role %s: %w", secret.Name, role.Name, err)
 	}
 	return nil

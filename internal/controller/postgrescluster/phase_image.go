@@ -119,7 +119,7 @@ func (r *Reconciler) removeImageCheck(ctx context.Context, s *scope) error {
 	if s.observed.imageCheck == nil || !s.observed.imageCheck.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	if err := client.IgnoreNotFound(r.Client.Delete(ctx, s.observed.imageCheck)); err != nil {
+	if err := reconcile.IgnoreLeftAlone(client.IgnoreNotFound(r.Client.Delete(ctx, s.observed.imageCheck))); err != nil {
 		return fmt.Errorf("removing pod %s: %w", s.observed.imageCheck.Name, err)
 	}
 	return nil

@@ -38,15 +38,45 @@ func (r *Reconciler) ensureInstance(ctx context.Context, s *scope, name string) 
 	if err := r.ensureClaims(ctx, s, name); err != nil {
 		return err
 	}
-	if s.observed.pods[name] != nil {
+	if s.observed.pods[name] != nil || s.made[name] {
 		return nil
 	}
+	return r.createPod(ctx, s, name)
+}
+
+func (r *Reconciler) createPod(ctx context.Context, s *scope, name string) error {
 	err := r.applier().Create(ctx, s.owner, desired.Pod(s.desired, r.podInput(s, name)))
+	s.made[name] = err == nil
 	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		return reconcile.Stalled(v1alpha1.ReasonInvalidSpec,
 			"Kubernetes refuses the pod %s: %v. Change what it names in the spec, or the quota or policy of the namespace", name, err)
 	}
 	return err
+}
+
+// replaceLostPods makes the pods again of instances that ran before, whose volumes are all there: it needs nothing of what phases after it make, so that
+// what is wrong with these, or in quarantine, leaves nobody with one instance less.
+func (r *Reconciler) replaceLostPods(ctx context.Context, s *scope) error {
+	if s.image == "" || s.observed.secrets[naming.Certificates(s.cluster.Name)] == nil {
+		return nil // ensureInstances, and ensureCertificates, say what is missing
+	}
+	var failures error
+	for _, name := range s.names(s.members.run) {
+		if s.observed.pods[name] == nil && s.ranBefore(name) {
+			failures = errors.Join(failures, r.createPod(ctx, s, name))
+		}
+	}
+	return failures
+}
+
+// ranBefore tells whether an instance has all its volumes, and its data.
+func (s *scope) ranBefore(name string) bool {
+	for _, claim := range desired.VolumeClaims(s.desired, name, "") {
+		if s.observed.claims[*claim.Name] == nil {
+			return false
+		}
+	}
+	return s.observed.claims[naming.DataVolume(name)].Annotations[naming.AnnotationSystem] != ""
 }
 
 func (r *Reconciler) podInput(s *scope, name string) desired.PodInput {

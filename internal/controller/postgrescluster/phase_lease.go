@@ -39,7 +39,8 @@ func (r *Reconciler) ensureLease(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	if err := r.applier().Create(ctx, s.owner, desired.Lease(s.desired, marks)); err != nil {
+	// Where the Lease is left alone and missing nobody can be elected: that is told, rather than taken for done.
+	if err := r.strictApplier().Create(ctx, s.owner, desired.Lease(s.desired, marks)); err != nil {
 		return err
 	}
 	// What the phases after this one see must be what was written.

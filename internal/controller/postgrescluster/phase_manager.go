@@ -29,9 +29,14 @@ type Program struct {
 // replace themselves by exec: postgres, its connections and their transactions go on. One at a time, standbys first.
 func (r *Reconciler) replaceManagers(ctx context.Context, s *scope) error {
 	names := append(s.standbys(), s.observed.record.Holder)
+	var left untouched
 	for _, name := range names {
 		instance := s.observed.instances[name]
 		if !instance.Answers() || instance.Status.Manager.Hash == r.ManagerProgram.Hash || !replaceable(instance.Status.State) {
+			continue
+		}
+		if by := s.alone(kindPod, name); by != "" {
+			left.leave(fmt.Sprintf("the instance manager of %s is not replaced, and stays at version %s", name, instance.Status.Manager.Version), by)
 			continue
 		}
 		if s.observed.operation != "" {
@@ -45,7 +50,7 @@ func (r *Reconciler) replaceManagers(ctx context.Context, s *scope) error {
 		// When it answers again shows in its own status alone.
 		return reconcile.Wait(soon, v1alpha1.ReasonRolling, "the instance manager of %s is being replaced; postgres goes on", name)
 	}
-	return nil
+	return left.stalls()
 }
 
 // replaceable tells whether an instance is at rest. One that clones or starts would have to begin again.

@@ -16,13 +16,17 @@ import (
 // ensureServices makes the Services, and the EndpointSlices of those without a selector. What is in the slices
 // is the leader's to write.
 func (r *Reconciler) ensureServices(ctx context.Context, s *scope) error {
-	return r.applyAll(ctx, s,
+	return r.applyAll(ctx, s, networkObjects(s)...)
+}
+
+func networkObjects(s *scope) []runtime.ApplyConfiguration {
+	return []runtime.ApplyConfiguration{
 		desired.PodsService(s.desired),
 		desired.PrimaryService(s.desired),
 		desired.ReplicaService(s.desired),
 		desired.EndpointSlice(s.desired, naming.PrimaryService(s.cluster.Name)),
 		desired.EndpointSlice(s.desired, naming.ReplicaService(s.cluster.Name)),
-	)
+	}
 }
 
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=create;patch
@@ -32,7 +36,11 @@ func (r *Reconciler) ensureServices(ctx context.Context, s *scope) error {
 // ensurePermissions lets the instances reach their own Lease and EndpointSlices. What is granted here the operator
 // must hold itself: Kubernetes lets nobody give more than they have.
 func (r *Reconciler) ensurePermissions(ctx context.Context, s *scope) error {
-	return r.applyAll(ctx, s, desired.ServiceAccount(s.desired), desired.Role(s.desired), desired.RoleBinding(s.desired))
+	return r.applyAll(ctx, s, permissionObjects(s)...)
+}
+
+func permissionObjects(s *scope) []runtime.ApplyConfiguration {
+	return []runtime.ApplyConfiguration{desired.ServiceAccount(s.desired), desired.Role(s.desired), desired.RoleBinding(s.desired)}
 }
 
 // applyAll applies each, and joins what goes wrong: one taken name does not keep the others from being made.

@@ -38,7 +38,32 @@ func (r *Reconciler) rollOut(ctx context.Context, s *scope) error {
 	if err := r.takeSteps(ctx, s, *configuration); err != nil {
 		return err
 	}
-	return problem
+	if problem != nil {
+		return problem
+	}
+	return r.leftBehind(s, *configuration)
+}
+
+// leftBehind says which pods that are left alone are not as wanted: nothing is brought to them, by nobody.
+func (r *Reconciler) leftBehind(s *scope, configuration instanceapi.Configuration) error {
+	var left untouched
+	for _, name := range s.names(s.members.run) {
+		by := s.alone(kindPod, name)
+		if by == "" {
+			continue
+		}
+		switch member := r.factsOf(s, name, configuration); {
+		case s.observed.pods[name] == nil:
+			left.leave("pod "+name+" is not made", by)
+		case member.replace:
+			left.leave("pod "+name+" is not replaced, although the spec asks for another one", by)
+		case member.answers && !member.configured:
+			left.leave("instance "+name+" does not get its configuration", by)
+		case member.answers && member.pending:
+			left.leave("instance "+name+" is not restarted for what waits for that", by)
+		}
+	}
+	return left.stalls()
 }
 
 // decideConfiguration is what instances are to have. Where the spec asks for something that is refused, the error
@@ -104,6 +129,11 @@ func (r *Reconciler) takeSteps(ctx context.Context, s *scope, configuration inst
 				return err
 			}
 		case verbWait:
+			if by := s.alone(kindPod, step.waitsFor); by != "" && s.observed.pods[step.waitsFor] == nil {
+				left := untouched{}
+				left.leave(fmt.Sprintf("%s is next, when %s serves again, whose pod is not made", step.instance, step.waitsFor), by)
+				return left.stalls()
+			}
 			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when %s serves again", step.instance, step.waitsFor)
 		case verbAwaitHeir:
 			return reconcile.Wait(soon, v1alpha1.ReasonRolling, "%s is next, when a standby can take over from it", step.instance)
@@ -121,32 +151,40 @@ func (r *Reconciler) takeSteps(ctx context.Context, s *scope, configuration inst
 func (r *Reconciler) memberFacts(s *scope, configuration instanceapi.Configuration) []memberFacts {
 	var members []memberFacts
 	for _, name := range s.names(s.members.run) {
-		pod, instance := s.observed.pods[name], s.observed.instances[name]
-		if pod == nil {
-			members = append(members, memberFacts{name: name})
-			continue
-		}
-		status := instance.Status
-		member := memberFacts{
-			name:       name,
-			leads:      name == s.observed.record.Holder,
-			answers:    instance.Answers() && status.State != instanceapi.StateStopping,
-			configured: status.ConfigurationRevision == configuration.Revision,
-			settled:    instance.Answers() && status.Ready && status.State != instanceapi.StateRestarting && pod.DeletionTimestamp.IsZero(),
-			// While it is not known who leads, everybody is needed as they are.
-			replace: pod.DeletionTimestamp.IsZero() && !s.members.hearing && pod.Annotations[naming.AnnotationPodHash] != r.podHash(s, name),
-		}
-		if !member.leads && !handover.StandsIn(s.observed.record, instance, name) {
-			// It may not have replayed yet what its leader runs with, and so not know how low it may go.
-			member.settled = false
-		}
-		member.pending = s.restartDue(name, configuration)
-		if member.leads {
-			member.heir, member.lowers = s.heir(configuration), s.lowers(configuration)
+		member := r.factsOf(s, name, configuration)
+		if s.alone(kindPod, name) != "" {
+			// Nothing is brought to it; leftBehind says what. Others go on beside it, where it serves.
+			member.replace, member.pending, member.configured = false, false, true
 		}
 		members = append(members, member)
 	}
 	return members
+}
+
+func (r *Reconciler) factsOf(s *scope, name string, configuration instanceapi.Configuration) memberFacts {
+	pod, instance := s.observed.pods[name], s.observed.instances[name]
+	if pod == nil {
+		return memberFacts{name: name}
+	}
+	status := instance.Status
+	member := memberFacts{
+		name:       name,
+		leads:      name == s.observed.record.Holder,
+		answers:    instance.Answers() && status.State != instanceapi.StateStopping,
+		configured: status.ConfigurationRevision == configuration.Revision,
+		settled:    instance.Answers() && status.Ready && status.State != instanceapi.StateRestarting && pod.DeletionTimestamp.IsZero(),
+		// While it is not known who leads, everybody is needed as they are.
+		replace: pod.DeletionTimestamp.IsZero() && !s.members.hearing && pod.Annotations[naming.AnnotationPodHash] != r.podHash(s, name),
+	}
+	if !member.leads && !handover.StandsIn(s.observed.record, instance, name) {
+		// It may not have replayed yet what its leader runs with, and so not know how low it may go.
+		member.settled = false
+	}
+	member.pending = s.restartDue(name, configuration)
+	if member.leads {
+		member.heir, member.lowers = s.heir(configuration), s.lowers(configuration)
+	}
+	return member
 }
 
 // restartDue tells whether an instance is to restart for what the configuration changes, now rather than after its leader.

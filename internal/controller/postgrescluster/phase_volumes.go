@@ -9,6 +9,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,6 +26,7 @@ import (
 // retained and is larger keeps its size.
 func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 	var failures error
+	var left untouched
 	growing := ""
 	for _, name := range sortedKeys(s.observed.claims) {
 		claim := s.observed.claims[name]
@@ -33,6 +35,10 @@ func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 			continue
 		}
 		asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]
+		if by := s.alone(kindVolume, name); by != "" && size.Cmp(asked) > 0 {
+			left.leave(fmt.Sprintf("volume %s does not grow from %s to %s", name, asked.String(), size.String()), by)
+			continue
+		}
 		if size.Cmp(asked) > 0 {
 			if err := r.growVolume(ctx, s, claim, *size); err != nil {
 				failures = errors.Join(failures, err)
@@ -44,6 +50,9 @@ func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 		if bound && claim.Status.Phase == corev1.ClaimBound && has.Cmp(asked) < 0 {
 			growing = fmt.Sprintf("volume %s grows from %s to %s", claim.Name, has.String(), asked.String())
 		}
+	}
+	if failures == nil && len(left) > 0 {
+		return left.stalls()
 	}
 	if failures == nil && growing != "" {
 		// The claim's status is an event.
@@ -91,18 +100,22 @@ func (r *Reconciler) growVolume(ctx context.Context, s *scope, claim *corev1.Per
 // keepVolumes keeps labels and annotations of every volume that exists, whether or not its instance runs: among them
 // the identifier of the system whose data it holds, by which it is known after everything else is gone.
 func (r *Reconciler) keepVolumes(ctx context.Context, s *scope) error {
-	var failures error
+	return r.applyAll(ctx, s, existingVolumes(s)...)
+}
+
+// existingVolumes as they are wanted.
+func existingVolumes(s *scope) []runtime.ApplyConfiguration {
+	var claims []runtime.ApplyConfiguration
 	for _, name := range sortedKeys(s.observed.claims) {
 		existing := s.observed.claims[name]
 		for _, claim := range desired.VolumeClaims(s.desired, existing.Labels[naming.LabelInstance], s.systemOn(existing)) {
-			if *claim.Name != name {
-				continue
+			if *claim.Name == name {
+				claim.Spec = specOf(existing, claim.Spec)
+				claims = append(claims, claim)
 			}
-			claim.Spec = specOf(existing, claim.Spec)
-			failures = errors.Join(failures, r.applier().Apply(ctx, s.owner, claim))
 		}
 	}
-	return failures
+	return claims
 }
 
 // systemOn a volume: as it remembers itself, else the cluster's once an instance has said that it is there.

@@ -12,25 +12,33 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	applyconfiguration "github.com/timonier-io/timonier/api/postgres/v1alpha1/applyconfiguration/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
 // lookAgainAfter is how often a cluster at rest is looked at: an instance's own state is not watched.
-const lookAgainAfter = 30 * time.Second
+const lookAgainAfter = 25 * time.Second
+
+// jitter is by how much longer, as a part of it, it may take.
+const jitter = 0.4
 
 // report writes status and events from what was observed and how the phases ended, in one place, and says when to
 // look again.
-func (r *Reconciler) report(ctx context.Context, s *scope, outcomes []reconcile.Outcome) (ctrl.Result, error) {
+func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round, outcomes []reconcile.Outcome) (ctrl.Result, error) {
 	verdict := reconcile.Judge(outcomes)
+	failures, changes := r.Keeper.End(round, outcomes)
+	s.failures = failures
+	s.due(round.NextAttempt(failures))
 	r.Metrics.outcomes(outcomes)
 	before := s.cluster.Status.DeepCopy()
-	status := s.status(*before.DeepCopy(), verdict)
-	if worthWriting(*before, status) || r.written.olderThan(client.ObjectKeyFromObject(s.cluster), s.now.Add(-positionsEvery)) {
+	status := s.status(*before.DeepCopy(), verdict, r.Keeper.Version)
+	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) && !equality.Semantic.DeepEqual(*before, status) {
 		err := r.writeStatus(ctx, s.cluster, status)
 		if apierrors.IsConflict(err) {
 			before, status, err = r.writeStatusAnew(ctx, s, verdict)
@@ -39,22 +47,40 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcomes []reconcile.
 			return ctrl.Result{}, err
 		}
 		r.written.set(client.ObjectKeyFromObject(s.cluster), s.now)
+		r.Keeper.Written(s.cluster.UID, failures, s.now)
 		r.tellOfConditions(s.cluster, before.Conditions, status.Conditions)
 		r.tellOfFailover(s, before.Availability, status.Availability)
 		r.tellOfCancelled(s, before.Availability, status.Availability)
+		r.tellOfSteering(s.cluster, *before, status)
 	}
+	r.tellOfQuarantine(s.cluster, round.Released, changes)
 	r.Metrics.status(s.cluster, status, s.instancesWanted())
+	r.Metrics.steering(s.cluster, status)
 	r.tellNotes(s)
+	if err := r.labelQuarantined(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
 	if verdict.Failed != nil {
 		// The queue tries again, with back-off.
 		return ctrl.Result{}, verdict.Failed
 	}
-	return ctrl.Result{RequeueAfter: requeueAfter(s, verdict)}, nil
+	return next(s, verdict), nil
+}
+
+// next look at the cluster, where nothing happens before. What is at rest comes behind all that somebody waits for: with thousands of clusters a change of a spec
+// would wait until all of them were looked at.
+func next(s *scope, verdict reconcile.Verdict) ctrl.Result {
+	priority := 0
+	if verdict.Waiting == nil {
+		priority = reconcile.RestPriority
+	}
+	return ctrl.Result{RequeueAfter: requeueAfter(s, verdict), Priority: &priority}
 }
 
 func requeueAfter(s *scope, verdict reconcile.Verdict) time.Duration {
-	after := lookAgainAfter
-	if verdict.RequeueAfter > 0 {
+	// Not all clusters that were first looked at together, as at the start of the operator, are to be looked at together for ever.
+	after := wait.Jitter(lookAgainAfter, jitter)
+	if verdict.RequeueAfter > 0 && s.steering.state != contract.Unmanaged { // nobody waits for what a person does
 		after = min(after, verdict.RequeueAfter)
 	}
 	if !s.next.IsZero() {
@@ -64,11 +90,14 @@ func requeueAfter(s *scope, verdict reconcile.Verdict) time.Duration {
 }
 
 // status of the cluster, computed from the former one: what was not seen this time stays as it was.
-func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.Verdict) v1alpha1.PostgresClusterStatus {
+func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.Verdict, version string) v1alpha1.PostgresClusterStatus {
 	generation := s.cluster.Generation
 	status.ObservedGeneration = generation
 	if system := s.system(); system != "" {
 		status.SystemIdentifier = system
+	}
+	if s.dataGone {
+		status.SystemIdentifier = ""
 	}
 	status.Primary = s.leader()
 	status.Availability = s.availabilityStatus(status.Availability)
@@ -81,6 +110,8 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 		status.RejectedParameters = s.rejected
 	}
 	status.LoadBalancers = s.loadBalancers()
+	status.Failures, status.Quarantine, status.Released = s.failures.Failures, s.failures.Quarantine, s.failures.Released
+	s.setCertificates(&status)
 	if s.access != nil {
 		status.Roles, status.Databases = objectStatuses(s.access.Roles), objectStatuses(s.access.Databases)
 	}
@@ -89,13 +120,26 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 	if s.instancesWanted() == 0 {
 		reason, message = v1alpha1.ReasonHibernated, "hibernated: no instance runs, all volumes are kept"
 	}
-	reconcile.SetConditions(&status.Conditions, generation, verdict, reason, message)
+	s.setQuarantined(&status.Conditions)
+	reconcile.SetConditions(&status.Conditions, generation, s.withQuarantine(verdict), reason, message)
+	s.setUnsteered(&status.Conditions, verdict)
+	s.setRemovePending(&status.Conditions)
+	s.setSteering(&status, version, len(s.failures.Quarantine) == 0 && verdict == (reconcile.Verdict{RequeueAfter: verdict.RequeueAfter}))
 	s.setAvailable(&status.Conditions)
 	synchronous := decideSynchronous(s.replication())
 	synchronous.ObservedGeneration = generation
 	meta.SetStatusCondition(&status.Conditions, synchronous)
 	s.setDegraded(&status.Conditions)
+	s.setHandsOffDegraded(&status.Conditions, status.Instances)
 	return status
+}
+
+// withQuarantine is the verdict where something is suspended: a person must act.
+func (s *scope) withQuarantine(verdict reconcile.Verdict) reconcile.Verdict {
+	if quarantined := reconcile.Quarantined(s.cluster.Namespace, s.cluster.Name, s.failures); quarantined != nil && verdict.Stalled == nil {
+		verdict.Stalled = &reconcile.StalledError{Reason: quarantined.Reason, Message: quarantined.Message}
+	}
+	return verdict
 }
 
 func (s *scope) setAvailable(conditions *[]metav1.Condition) {
@@ -134,15 +178,26 @@ type written struct {
 	at    map[types.NamespacedName]time.Time
 }
 
-func (w *written) olderThan(key types.NamespacedName, limit time.Time) bool {
+// longAgo tells whether positions are to be written again. One that is looked at for the first time may have been written just now, by another operator.
+func (w *written) longAgo(key types.NamespacedName, now time.Time) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return w.at[key].Before(limit)
+	at, known := w.at[key]
+	if !known {
+		w.keep(key, now)
+		return false
+	}
+	return now.Sub(at) > positionsEvery
 }
 
 func (w *written) set(key types.NamespacedName, at time.Time) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	w.keep(key, at)
+}
+
+// keep is for those that hold the mutex.
+func (w *written) keep(key types.NamespacedName, at time.Time) {
 	if w.at == nil {
 		w.at = map[types.NamespacedName]time.Time{}
 	}
@@ -165,6 +220,7 @@ func withoutLiveValues(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresC
 	for i := range status.Instances {
 		status.Instances[i].Position, status.Instances[i].LagBytes = "", nil
 	}
+	status.Failures, status.Quarantine = nil, nil // the keeper knows when they are worth it
 	if status.Availability != nil {
 		for i, waits := range status.Availability.CancelledWaits {
 			status.Availability.CancelledWaits[i] = v1alpha1.CancelledWaits{Instance: waits.Instance, ToldAt: waits.ToldAt}
@@ -200,7 +256,7 @@ func (r *Reconciler) writeStatusAnew(ctx context.Context, s *scope, verdict reco
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.cluster), live); err != nil {
 		return &live.Status, after, client.IgnoreNotFound(err)
 	}
-	before, after = live.Status.DeepCopy(), s.status(*live.Status.DeepCopy(), verdict)
+	before, after = live.Status.DeepCopy(), s.status(*live.Status.DeepCopy(), verdict, r.Keeper.Version)
 	if live.UID != s.cluster.UID {
 		// One of the same name that was made since is looked at by itself.
 		return before, *before, nil

@@ -8,9 +8,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 // note is something that was done or seen, for people.
@@ -33,10 +35,13 @@ func (r *Reconciler) tellNotes(s *scope) {
 // tellOfConditions tells as events what has changed in a way that people care for, in the conditions' own words.
 func (r *Reconciler) tellOfConditions(cluster *v1alpha1.PostgresCluster, before, after []metav1.Condition) {
 	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionSynchronous,
-		v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded} {
+		v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded, v1alpha1.ConditionCertificatesExpire} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
 			continue
+		}
+		if is.Reason == v1alpha1.ReasonRetriesExhausted || is.Reason == v1alpha1.ReasonPanicked {
+			continue // tellOfQuarantine does, each time that something is put there
 		}
 		if severity, tell := severityOf(is, was); tell {
 			r.Events.Eventf(cluster, nil, severity, is.Reason, "Reconcile", "%s", is.Message)
@@ -118,4 +123,45 @@ func newlyLed(before, after *v1alpha1.AvailabilityStatus) bool {
 	// A leader that writes a lost Lease again leads in another term, and since the same failover.
 	was, is := before.LastFailover, after.LastFailover
 	return was == nil || was.DurationMilliseconds == nil || !was.At.Equal(&is.At) || was.To != is.To
+}
+
+// tellOfSteering as an event on each change of who steers the cluster.
+func (r *Reconciler) tellOfSteering(cluster *v1alpha1.PostgresCluster, before, after v1alpha1.PostgresClusterStatus) {
+	if from := after.Management.TakenOverFrom; from != "" && from != before.Management.TakenOverFrom {
+		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonTakenOver, "Reconcile",
+			"what is left alone was managed last by version %s of the operator, and this is %s: it is not supported until it is handed back", from, r.Keeper.Version)
+	}
+	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionManaged), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionManaged)
+	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason || was == nil && is.Status == metav1.ConditionTrue {
+		return
+	}
+	if is.Reason == v1alpha1.ReasonDriftReported {
+		return // tellOfDrift has
+	}
+	severity := corev1.EventTypeNormal
+	if is.Status == metav1.ConditionFalse {
+		severity = corev1.EventTypeWarning
+	}
+	r.Events.Eventf(cluster, nil, severity, is.Reason, "Reconcile", "%s", is.Message)
+}
+
+// tellOfQuarantine as events: what is tried again and why, and what succeeded. That something went there is the event of its condition.
+func (r *Reconciler) tellOfQuarantine(cluster *v1alpha1.PostgresCluster, released []quarantine.Release, changes quarantine.Changes) {
+	for _, release := range released {
+		r.Events.Eventf(cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Reconcile", "phase %s is tried again: %s", release.Phase, release.Why)
+	}
+	for _, entry := range changes.Entered {
+		r.Metrics.quarantined(cluster, entry.Phase)
+		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, quarantineReason(entry), "Reconcile", "phase %s is suspended after %d failures, until it is mended or tried again: %s", entry.Phase, entry.Count, entry.Message)
+	}
+	for _, phase := range changes.Recovered {
+		r.Events.Eventf(cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonRecovered, "Reconcile", "phase %s succeeds again", phase)
+	}
+}
+
+func quarantineReason(entry contract.Quarantine) string {
+	if entry.Reason == reconcile.ReasonPanic {
+		return v1alpha1.ReasonPanicked
+	}
+	return v1alpha1.ReasonRetriesExhausted
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -20,7 +21,7 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 		Databases:          []v1alpha1.ObjectStatus{{Name: "app", State: "Unlisted", Message: "told"}},
 	}}
 	nothingSeen := newScope(cluster, time.Unix(0, 0))
-	after := nothingSeen.status(cluster.Status, reconcile.Verdict{})
+	after := nothingSeen.status(cluster.Status, reconcile.Verdict{}, "v1")
 	for _, kept := range []struct{ was, is any }{
 		{cluster.Status.SystemIdentifier, after.SystemIdentifier}, {cluster.Status.Image, after.Image},
 		{cluster.Status.RejectedParameters, after.RejectedParameters},
@@ -36,9 +37,31 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 	if _, problem := (&Reconciler{}).decideConfiguration(t.Context(), seen); problem != nil {
 		t.Fatal(problem)
 	}
-	after = seen.status(cluster.Status, reconcile.Verdict{})
+	after = seen.status(cluster.Status, reconcile.Verdict{}, "v1")
 	want := []v1alpha1.ObjectStatus{{Name: "other", State: "Refused", Message: "no"}}
 	if after.RejectedParameters != nil || after.Roles != nil || !cmp.Equal(after.Databases, want) {
 		t.Errorf("what is true now does not take its place: %+v", after)
+	}
+}
+
+func TestTheFirstLookAtAClusterIsNoReasonToWriteItsPositionsAgain(t *testing.T) {
+	key, start := types.NamespacedName{Namespace: "sales", Name: "shop"}, time.Unix(1000, 0)
+	remembered := &written{}
+	if remembered.longAgo(key, start) || remembered.longAgo(key, start.Add(time.Minute)) {
+		t.Error("the operator before this one may have written them just now")
+	}
+	if !remembered.longAgo(key, start.Add(61*time.Second)) {
+		t.Error("a minute is over")
+	}
+}
+
+func TestALookAtAClusterAtRestComesBehindWhatSomebodyWaitsFor(t *testing.T) {
+	s := &scope{now: time.Now()}
+	rest, busy := next(s, reconcile.Verdict{}), next(s, reconcile.Verdict{Waiting: &reconcile.WaitError{}, RequeueAfter: time.Second})
+	if *rest.Priority >= *busy.Priority || *rest.Priority <= reconcile.LowPriority {
+		t.Errorf("at rest %d, busy %d, offenders %d", *rest.Priority, *busy.Priority, reconcile.LowPriority)
+	}
+	if rest.RequeueAfter < lookAgainAfter || busy.RequeueAfter != time.Second {
+		t.Errorf("at rest after %s, busy after %s", rest.RequeueAfter, busy.RequeueAfter)
 	}
 }

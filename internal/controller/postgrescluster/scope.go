@@ -6,6 +6,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
+	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
 	"github.com/timonier-io/timonier/internal/desired"
@@ -24,6 +26,8 @@ type scope struct {
 	now     time.Time
 
 	observed observed
+	// steering says who steers the cluster.
+	steering steering
 	// members are the instances that are to exist, by decideMembers.
 	members membership
 	// image that pods are to run, "" where none is known.
@@ -42,6 +46,29 @@ type scope struct {
 	checked    *v1alpha1.ImageStatus
 	// withheld is why no pod is stopped for another one; nil where nothing speaks against it.
 	withheld error
+	// drift from what Timonier would have, as it was found when the cluster or a child was handed back; drifted once that was looked for.
+	drift   []contract.Drift
+	drifted bool
+	// told is what is handed back and not yet put back, nil for nothing. held are the children of it that stay left alone, as resumePolicy Report asks.
+	told *v1alpha1.ToldDrift
+	held []string
+	// tells: this round tells the drift, and does nothing else.
+	tells bool
+	// renewal is the operation by which certificates are issued anew now, nil for none; renewed once they are.
+	renewal *v1alpha1.PostgresOperation
+	renewed bool
+	// certificates are what was found out of them.
+	certificates certificates
+	// leftAlone are children that an override of the Platform names, as Service/shop-rw.
+	leftAlone []string
+	// made are instances whose pod was made in this round.
+	made map[string]bool
+	// removed: all is taken away that was to go. dataGone: the volumes too, so that nothing ties the cluster to a system any more.
+	removed, dataGone bool
+	// referenced is a hash of the Secrets that the spec names, "" where nobody looked.
+	referenced string
+	// failures that are known of the cluster, with those of this round.
+	failures contract.FailureStatus
 	// next is when something is due that no event tells of; zero for never.
 	next time.Time
 	// notes for people, that become events.
@@ -64,6 +91,8 @@ type observed struct {
 	record election.Record
 	// operation that runs on the cluster, "" for none.
 	operation string
+	// platform is what the Platform says; empty where there is none.
+	platform platformv1alpha1.PlatformSpec
 	// catalogue of images, by major version.
 	catalogue map[string]string
 	// instances as they told of themselves just now.

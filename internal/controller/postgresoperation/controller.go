@@ -16,6 +16,8 @@ import (
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 // fieldOwner of the status.
@@ -31,9 +33,14 @@ type Reconciler struct {
 	Connections *contact.Connections
 	// Workers is how many operations go on at the same time, of different clusters.
 	Workers int
+	// Keeper remembers what fails. Policy is when an operation is given up for it, where the Platform says nothing else.
+	Keeper *reconcile.Keeper
+	Policy func() quarantine.Policy
 	// Now is the clock.
 	Now func() time.Time
 
+	// known has the UID of each operation that has not ended, by its name.
+	known sync.Map
 	// admission lets one operation after the other in, so that of two on one cluster each sees the other.
 	admission sync.Mutex
 }
@@ -46,20 +53,24 @@ type Reconciler struct {
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	operation := &v1alpha1.PostgresOperation{}
 	// From the API server: what a cache that is behind does not tell of would be asked for twice.
-	if err := r.Live.Get(ctx, request.NamespacedName, operation); err != nil {
+	err := r.Live.Get(ctx, request.NamespacedName, operation)
+	if apierrors.IsNotFound(err) || err == nil && (!operation.DeletionTimestamp.IsZero() || operation.Status.FinishedAt != nil) {
+		r.forget(request.NamespacedName)
+	}
+	switch {
+	case err != nil:
 		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !operation.DeletionTimestamp.IsZero() {
+	case !operation.DeletionTimestamp.IsZero():
 		return ctrl.Result{}, nil
-	}
-	if operation.Status.FinishedAt != nil {
+	case operation.Status.FinishedAt != nil:
 		return r.tidy(ctx, operation)
 	}
+	r.know(request.NamespacedName, operation.UID)
 	if operation.Status.StartedAt == nil {
 		r.admission.Lock()
 		defer r.admission.Unlock()
 	}
-	result, err := r.advance(ctx, operation)
+	result, err := r.try(ctx, operation)
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: soon}, nil
 	}
@@ -67,24 +78,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 }
 
 // advance by one step. Only what the status remembers is acted upon: what a step notes is written before the next is taken.
-func (r *Reconciler) advance(ctx context.Context, operation *v1alpha1.PostgresOperation) (ctrl.Result, error) {
-	f, cluster, err := r.observe(ctx, operation)
+func (r *Reconciler) advance(ctx context.Context, a *attempt) error {
+	f, cluster, err := r.observe(ctx, a.operation)
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
+		return fmt.Errorf("observing: %w", err)
 	}
 	next := ask(ctx, f, decide(f))
-	if err := r.report(ctx, operation, cluster, next); err != nil {
-		return ctrl.Result{}, err
+	if err := r.report(ctx, a.operation, cluster, next); err != nil {
+		return err
 	}
 	switch next.verb {
 	case verbRefuse, verbSucceed, verbFail:
-		return ctrl.Result{}, nil // the event of its end brings us back to tidy up
+		// The event of its end brings us back to tidy up.
 	case verbAccept, verbRemember:
-		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
+		a.result.RequeueAfter = time.Millisecond
 	default:
-		// What instances do is not watched.
-		return ctrl.Result{RequeueAfter: soon}, nil
+		// Neither what instances do nor clusters are watched here.
+		a.result.RequeueAfter = max(next.after, soon)
 	}
+	return nil
 }
 
 // SetupWithManager says which events lead to a reconcile.
@@ -92,6 +104,6 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("postgresoperation").
 		For(&v1alpha1.PostgresOperation{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: reconcile.NewBackoff[ctrl.Request]()}).
 		Complete(r)
 }

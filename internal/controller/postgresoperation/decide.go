@@ -16,6 +16,8 @@ import (
 const (
 	// soon is when to look again at what instances do by themselves: nothing tells of it.
 	soon = time.Second
+	// unmanagedAgain is when to look again whether a cluster that is left alone is managed, or has replaced its authorities: nothing here tells of it.
+	unmanagedAgain = 15 * time.Second
 	// admittedWithin is how long a cluster may be in the middle of something else that ends by itself, as where standbys connect anew.
 	admittedWithin = 5 * time.Second
 	// askedWithin is how long an instance may be too busy to take a request, or silent.
@@ -32,6 +34,7 @@ const (
 
 // facts are all that is decided from.
 type facts struct {
+	uid    string
 	spec   v1alpha1.PostgresOperationSpec
 	status v1alpha1.PostgresOperationStatus
 	now    time.Time
@@ -54,6 +57,14 @@ type clusterFacts struct {
 	durability v1alpha1.Durability
 	// term as it was last reported.
 	term int64
+	// unmanaged is by what the cluster is left alone, "" where it is managed; removed tells that it is taken away.
+	unmanaged string
+	removed   bool
+	// renewedBy is the UID of the last operation by which its certificates were issued anew, and certificatesLeftAlone are the Secrets that were not written then.
+	renewedBy             string
+	certificatesLeftAlone []string
+	// rotating are its authorities that are being replaced.
+	rotating []string
 }
 
 // verb is what a step does.
@@ -84,6 +95,8 @@ type step struct {
 	instance, to string
 	// reason and message of the conditions.
 	reason, message string
+	// after which time to look again; zero for soon.
+	after time.Duration
 	// status to remember.
 	status v1alpha1.PostgresOperationStatus
 }
@@ -97,8 +110,16 @@ func decide(f facts) step {
 	switch {
 	case f.cluster == nil || f.cluster.uid != f.status.ClusterUID:
 		return f.fail(v1alpha1.ReasonUnknownCluster, "the cluster %s was deleted meanwhile", f.spec.ClusterRef.Name)
+	case f.cluster.removed:
+		return f.fail(v1alpha1.ReasonRemoved, "the cluster %s was taken away meanwhile", f.spec.ClusterRef.Name)
+	case f.spec.Type == v1alpha1.OperationRenewCertificates:
+		return decideRenewal(f)
+	case f.cluster.unmanaged != "":
+		return f.handsOff("what was begun goes on when it is managed again")
 	case f.cluster.wanted == 0:
 		return f.fail(v1alpha1.ReasonHibernated, "the cluster %s was hibernated meanwhile", f.spec.ClusterRef.Name)
+	case f.hasWaited(v1alpha1.ConditionRunning):
+		return f.resume()
 	}
 	switch f.spec.Type {
 	case v1alpha1.OperationSwitchover:
@@ -109,6 +130,7 @@ func decide(f facts) step {
 		return decideReinitialize(f)
 	case v1alpha1.OperationForcePromotion:
 		return decidePromotion(f)
+	case v1alpha1.OperationRenewCertificates: // has been decided
 	}
 	return f.fail(v1alpha1.ReasonNotSupported, "this operator does not know the type %s", f.spec.Type)
 }
@@ -143,6 +165,8 @@ func (f facts) running() string {
 		return v1alpha1.ReasonReinitializing
 	case v1alpha1.OperationForcePromotion:
 		return v1alpha1.ReasonPromoting
+	case v1alpha1.OperationRenewCertificates:
+		return v1alpha1.ReasonRenewing
 	}
 	return v1alpha1.ReasonAccepted
 }
@@ -167,9 +191,15 @@ func (f facts) leader() string { return contact.Leader(f.record, f.instances) }
 // over tells whether another term than that in which the operation, or its present step, began has come.
 func (f facts) over() bool { return f.status.From != nil && f.record.Term > f.status.From.Term }
 
-// late tells whether more than this has passed since.
+// late tells whether more than this has passed since. What passed before it went on, once the cluster was handed back, does not count.
 func (f facts) late(since *metav1.Time, allowed time.Duration) bool {
-	return since != nil && f.now.Sub(since.Time) > allowed
+	if since == nil {
+		return false
+	}
+	if resumed := f.status.ResumedAt; resumed != nil && since.Before(resumed) {
+		since = resumed
+	}
+	return f.now.Sub(since.Time) > allowed
 }
 
 // standsIn tells whether another instance can be stopped beside this one.

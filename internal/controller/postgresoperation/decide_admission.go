@@ -19,8 +19,13 @@ type guard struct {
 
 // guards by type, in the order in which they are asked. The first that refuses counts.
 func guards(operation v1alpha1.OperationType) []guard {
+	if operation == v1alpha1.OperationRenewCertificates {
+		return []guard{{"cluster_exists", clusterExists}, {"cluster_not_removed", clusterNotRemoved}, {"one_operation_at_a_time", oneOperationAtATime}}
+	}
 	all := []guard{
 		{"cluster_exists", clusterExists},
+		{"cluster_not_removed", clusterNotRemoved},
+		{"cluster_managed", clusterManaged},
 		{"cluster_runs", clusterRuns},
 		{"one_operation_at_a_time", oneOperationAtATime},
 		{"instance_exists", instanceExists},
@@ -35,6 +40,7 @@ func guards(operation v1alpha1.OperationType) []guard {
 			guard{"target_is_standby", targetIsStandby}, guard{"enough_members_stay", enoughMembersStay})
 	case v1alpha1.OperationForcePromotion:
 		return append(all, guard{"nobody_leads", nobodyLeads}, guard{"target_answers", targetAnswers})
+	case v1alpha1.OperationRenewCertificates: // has its own
 	}
 	return all
 }
@@ -46,6 +52,13 @@ func admit(f facts) step {
 		switch {
 		case reason == "":
 			continue
+		case reason == v1alpha1.ReasonClusterUnmanaged:
+			waits := f.step(verbPostpone, reason, "%s", message)
+			waits.after = unmanagedAgain
+			return waits
+		case reason == v1alpha1.ReasonOperationRunning && f.hasWaited(v1alpha1.ConditionAccepted):
+			// Of several that waited for the cluster to be handed back each has its turn.
+			return f.step(verbPostpone, reason, "%s is managed again, and the operation %s is before this one, which begins when that has ended", f.spec.ClusterRef.Name, f.rival)
 		case mayPass(reason) && !f.late(f.postponedAt(), admittedWithin):
 			return f.step(verbPostpone, reason, "it would be refused now, and is tried for %s: %s", admittedWithin, message)
 		}
@@ -67,9 +80,9 @@ func mayPass(reason string) bool {
 	return false
 }
 
-// postponedAt is when this operation first would have been refused; nil where it was not.
+// postponedAt is when this operation first would have been refused; nil where it was not. What it waited for while the cluster was left alone does not count.
 func (f facts) postponedAt() *metav1.Time {
-	if accepted := meta.FindStatusCondition(f.status.Conditions, v1alpha1.ConditionAccepted); accepted != nil {
+	if accepted := meta.FindStatusCondition(f.status.Conditions, v1alpha1.ConditionAccepted); accepted != nil && !waitsForHandsOff(accepted) {
 		return &accepted.LastTransitionTime
 	}
 	return nil
@@ -78,7 +91,7 @@ func (f facts) postponedAt() *metav1.Time {
 // plan notes what the operation will recognise its own effect by.
 func (f *facts) plan() {
 	switch f.spec.Type {
-	case v1alpha1.OperationSwitchover:
+	case v1alpha1.OperationSwitchover, v1alpha1.OperationRenewCertificates:
 	case v1alpha1.OperationRestart:
 		names := []string{f.target()}
 		if f.target() == "" {
@@ -110,6 +123,22 @@ func (f facts) standbysFirst() []string {
 func clusterExists(f facts) (reason, message string) {
 	if f.cluster == nil {
 		return v1alpha1.ReasonUnknownCluster, fmt.Sprintf("there is no PostgresCluster %s in this namespace; correct clusterRef", f.spec.ClusterRef.Name)
+	}
+	return "", ""
+}
+
+// clusterNotRemoved: of a cluster that is taken away there are neither instances nor, soon, certificates.
+func clusterNotRemoved(f facts) (reason, message string) {
+	if f.cluster.removed {
+		return v1alpha1.ReasonRemoved, fmt.Sprintf("%s is taken away, as its spec.managementState says; set that to Managed first", f.spec.ClusterRef.Name)
+	}
+	return "", ""
+}
+
+// clusterManaged has an operation wait for as long as the cluster is left alone.
+func clusterManaged(f facts) (reason, message string) {
+	if f.cluster.unmanaged != "" {
+		return v1alpha1.ReasonClusterUnmanaged, fmt.Sprintf("%s is left alone, by %s: the operation waits until it is managed again; delete it if it is not wanted then", f.spec.ClusterRef.Name, f.cluster.unmanaged)
 	}
 	return "", ""
 }

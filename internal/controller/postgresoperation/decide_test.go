@@ -337,3 +337,41 @@ func TestTheOldestThatEndedGoFirst(t *testing.T) {
 		t.Error("one of another cluster goes")
 	}
 }
+
+func TestOnAClusterThatIsLeftAloneAnOperationWaitsAndSaysWhy(t *testing.T) {
+	w := newWorld(v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationSwitchover})
+	w.cluster.unmanaged = "spec.managementState"
+	for range 3 {
+		next := decide(w.facts)
+		if next.verb != verbPostpone || next.reason != v1alpha1.ReasonClusterUnmanaged || !strings.Contains(next.message, "spec.managementState") {
+			t.Fatalf("the step is %+v", next)
+		}
+		w.status = statusOf(1, next, *at(w.now))
+		w.now = w.now.Add(time.Hour)
+	}
+	w.cluster.unmanaged = ""
+	if next := decide(w.facts); next.verb != verbAccept {
+		t.Errorf("it is managed again, and the step is %+v", next)
+	}
+}
+
+func TestCertificatesAreRenewedOfAClusterThatIsLeftAloneToo(t *testing.T) {
+	w := newWorld(v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationRenewCertificates})
+	w.uid, w.cluster.unmanaged = "o", "spec.managementState"
+	accepted := decide(w.facts)
+	if accepted.verb != verbAccept {
+		t.Fatalf("the step is %+v", accepted)
+	}
+	w.status = statusOf(1, accepted, *at(w.now))
+	if next := decide(w.facts); next.verb != verbWait {
+		t.Errorf("nothing was issued yet, and the step is %+v", next)
+	}
+	w.cluster.renewedBy = "o"
+	if next := decide(w.facts); next.verb != verbSucceed {
+		t.Errorf("they were issued, and the step is %+v", next)
+	}
+	w.cluster.renewedBy, w.now = "another", w.now.Add(4*time.Minute)
+	if next := decide(w.facts); next.verb != verbFail || next.reason != v1alpha1.ReasonTimedOut {
+		t.Errorf("nothing was issued for minutes, and the step is %+v", next)
+	}
+}

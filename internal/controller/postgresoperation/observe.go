@@ -1,6 +1,7 @@
 package postgresoperation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -12,21 +13,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/controller/contact"
+	"github.com/timonier-io/timonier/internal/controller/wheel"
 	"github.com/timonier-io/timonier/internal/desired"
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresclusters,verbs=get
+// +kubebuilder:rbac:groups=platform.timonier.io,resources=platforms,verbs=get
 // +kubebuilder:rbac:groups="",resources=pods;secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get
 
 // observe all that a step is decided from. What a refusal may hang on is read from the API server.
 func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOperation) (facts, *v1alpha1.PostgresCluster, error) {
-	f := facts{spec: operation.Spec, status: operation.Status, now: r.Now()}
+	f := facts{uid: string(operation.UID), spec: operation.Spec, status: operation.Status, now: r.Now()}
+	f.status.Failures = nil // a step that is reported did not fail
 	key := client.ObjectKey{Namespace: operation.Namespace, Name: operation.Spec.ClusterRef.Name}
 	cluster := &v1alpha1.PostgresCluster{}
 	err := r.Live.Get(ctx, key, cluster)
@@ -44,10 +50,32 @@ func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOp
 		return f, nil, err
 	}
 	dial, err := r.dial(ctx, cluster)
-	f.instances = contact.Ask(ctx, pods, dial, err)
+	f.instances = contact.Ask(ctx, pods, f.record.Holder, dial, err)
 	f.cluster = clusterOf(cluster, pods)
-	f.rival, err = r.rival(ctx, operation)
+	platform, err := wheel.Reader{Client: r.Live}.Platform(ctx)
+	if err != nil {
+		return f, nil, err
+	}
+	f.cluster.unmanaged, f.cluster.removed = steered(cluster, wheel.Says(platform), r.Keeper.Version)
+	f.rival, err = r.rival(ctx, operation, f.cluster.unmanaged != "")
 	return f, cluster, err
+}
+
+// steered says by what the cluster is left alone, "" where it is managed, and whether it is taken away. Hands are off as soon as that is asked for, whether or
+// not the cluster's controller has taken it up; and on again once it has, for it shows first what a person changed.
+func steered(cluster *v1alpha1.PostgresCluster, platform management.Platform, version string) (unmanaged string, removed bool) {
+	resource := management.Resource{Group: v1alpha1.GroupVersion.Group, Kind: "PostgresCluster", Namespace: cluster.Namespace, Name: cluster.Name}
+	last := cluster.Status.OperatorVersion
+	decision := management.Decide(resource, cluster.Spec.ManagementState, platform, contract.Removed)
+	switch {
+	case decision.State == contract.Unmanaged:
+		return decision.By, false
+	case len(cluster.Status.Management.LeftAlone) > 0 && management.DecideTakeover(last, version) == management.Refuses:
+		return fmt.Sprintf("overrides of the Platform for %d of its children, since version %s of the operator, which is not taken over by %s", len(cluster.Status.Management.LeftAlone), last, version), false
+	case cluster.Status.ManagementState == contract.Unmanaged:
+		return cmp.Or(cluster.Status.Management.By, "spec.managementState") + ", until the operator has taken it over again", false
+	}
+	return "", decision.State == contract.Removed && cluster.Spec.RemovalConfirmation == cluster.Name
 }
 
 func clusterOf(cluster *v1alpha1.PostgresCluster, pods map[string]*corev1.Pod) *clusterFacts {
@@ -58,6 +86,8 @@ func clusterOf(cluster *v1alpha1.PostgresCluster, pods map[string]*corev1.Pod) *
 	if status := cluster.Status.Availability; status != nil {
 		found.durability, found.term = status.Effective.Durability, status.Term
 	}
+	certificates := cluster.Status.Certificates
+	found.renewedBy, found.certificatesLeftAlone, found.rotating = certificates.RenewedBy, certificates.LeftAlone, certificates.Rotating
 	names := map[string]bool{}
 	for name := range pods {
 		names[name] = true
@@ -117,8 +147,8 @@ func (r *Reconciler) dial(ctx context.Context, cluster *v1alpha1.PostgresCluster
 	return r.Connections.Of(client.ObjectKeyFromObject(cluster), state, r.Now())
 }
 
-// rival is another operation on the same cluster that has not ended, and that runs or was asked for before this one.
-func (r *Reconciler) rival(ctx context.Context, operation *v1alpha1.PostgresOperation) (string, error) {
+// rival is another operation on the same cluster that has not ended, and that runs or, where this one does not, was asked for before it.
+func (r *Reconciler) rival(ctx context.Context, operation *v1alpha1.PostgresOperation, unmanaged bool) (string, error) {
 	var all v1alpha1.PostgresOperationList
 	if err := r.Live.List(ctx, &all, client.InNamespace(operation.Namespace)); err != nil {
 		return "", fmt.Errorf("operations: %w", err)
@@ -128,7 +158,10 @@ func (r *Reconciler) rival(ctx context.Context, operation *v1alpha1.PostgresOper
 		if other.UID == operation.UID || other.Spec.ClusterRef.Name != operation.Spec.ClusterRef.Name || other.Status.FinishedAt != nil || !other.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if other.Status.StartedAt != nil || before(other, operation) {
+		if unmanaged && other.Spec.Type != v1alpha1.OperationRenewCertificates {
+			continue // begun or not, it waits until the cluster is managed again, and keeps nobody else waiting
+		}
+		if other.Status.StartedAt != nil || operation.Status.StartedAt == nil && before(other, operation) {
 			return other.Name, nil
 		}
 	}

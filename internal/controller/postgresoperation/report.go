@@ -48,6 +48,10 @@ func statusOf(generation int64, next step, now metav1.Time) v1alpha1.PostgresOpe
 		set(v1alpha1.ConditionFailed, true, next.reason, message)
 		status.Summary.State, status.FinishedAt = "Refused", &now
 	case verbPostpone:
+		if was := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAccepted); was != nil && waitsForHandsOff(was) != waitsFor(next.reason) {
+			// It is since now that this is so: what is tried for a time is tried for that from here on.
+			meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionAccepted)
+		}
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionUnknown, Reason: next.reason,
 			Message: message, ObservedGeneration: generation, LastTransitionTime: now})
 		status.Summary.State = "Pending"

@@ -21,6 +21,8 @@ import (
 // Backend answers; package instance has it.
 type Backend interface {
 	Status() instanceapi.Status
+	// Statuses of all instances of the cluster that answer.
+	Statuses(ctx context.Context) (instanceapi.Statuses, error)
 	// InForce is false where no configuration is known yet.
 	InForce() (instanceapi.Configuration, bool)
 	Configure(ctx context.Context, configuration instanceapi.Configuration) (instanceapi.Status, error)
@@ -72,6 +74,14 @@ func Handler(b Backend) http.Handler {
 	operator := []string{naming.CertificateRoleOperator}
 	mux.Handle("GET "+instanceapi.PathStatus, allow([]string{naming.CertificateRoleOperator, naming.CertificateRoleInstance},
 		func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, b.Status()) }))
+	mux.Handle("GET "+instanceapi.PathStatuses, allow(operator, func(w http.ResponseWriter, r *http.Request) {
+		statuses, err := b.Statuses(r.Context())
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		reply(w, http.StatusOK, statuses)
+	}))
 	mux.Handle("GET "+instanceapi.PathConfiguration, allow(operator, func(w http.ResponseWriter, _ *http.Request) {
 		configuration, known := b.InForce()
 		if !known {

@@ -21,6 +21,9 @@ import (
 type backend struct{ err error }
 
 func (b backend) Status() instanceapi.Status { return instanceapi.Status{Instance: "shop-1"} }
+func (b backend) Statuses(context.Context) (instanceapi.Statuses, error) {
+	return instanceapi.Statuses{Own: b.Status()}, b.err
+}
 func (b backend) InForce() (instanceapi.Configuration, bool) {
 	return instanceapi.Configuration{Revision: "r"}, b.err == nil
 }

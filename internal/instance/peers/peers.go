@@ -63,17 +63,13 @@ func (p *Poller) Ask(ctx context.Context, names []string, olderThan time.Duratio
 }
 
 func (p *Poller) ask(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	asked := p.options.Now()
-	client := instanceapi.NewClient(p.options.Address(name), p.options.TLS(name))
-	status, err := client.Status(ctx)
-	client.Close()
+	status, answered := p.status(ctx, name, patience)
 
 	p.mu.Lock()
 	delete(p.asking, name)
 	last := p.answers[name]
-	if err != nil || status.Instance != name {
+	if !answered {
 		last.failed = p.options.Now()
 	} else {
 		last = answer{status: status, asked: asked, at: p.options.Now()}
@@ -81,6 +77,36 @@ func (p *Poller) ask(ctx context.Context, name string) {
 	p.answers[name] = last
 	p.mu.Unlock()
 	p.options.Answered()
+}
+
+// status of one peer, if it answers in time.
+func (p *Poller) status(ctx context.Context, name string, within time.Duration) (status instanceapi.Status, answered bool) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	client := instanceapi.NewClient(p.options.Address(name), p.options.TLS(name))
+	defer client.Close()
+	status, err := client.Status(ctx)
+	return status, err == nil && status.Instance == name
+}
+
+// collectWithin is how long those that are asked for somebody else may take: who asks has a time limit of its own, and asks those directly that are missing.
+const collectWithin = time.Second
+
+// Collect asks all of these now, at the same time, and returns what those told that answer in time. Nothing of it is kept.
+func (p *Poller) Collect(ctx context.Context, names []string) []instanceapi.Status {
+	found, answered := make([]instanceapi.Status, len(names)), make([]bool, len(names))
+	var group sync.WaitGroup
+	for i, name := range names {
+		group.Go(func() { found[i], answered[i] = p.status(ctx, name, collectWithin) })
+	}
+	group.Wait()
+	var statuses []instanceapi.Status
+	for i, status := range found {
+		if answered[i] {
+			statuses = append(statuses, status)
+		}
+	}
+	return statuses
 }
 
 // Answers are those not older than this, by instance.

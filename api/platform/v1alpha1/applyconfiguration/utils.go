@@ -24,6 +24,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &platformv1alpha1.PlatformApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PlatformSpec"):
 		return &platformv1alpha1.PlatformSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PlatformStatus"):
+		return &platformv1alpha1.PlatformStatusApplyConfiguration{}
 
 	}
 	return nil

@@ -26,6 +26,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.AvailabilityStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CancelledWaits"):
 		return &postgresv1alpha1.CancelledWaitsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CertificatesStatus"):
+		return &postgresv1alpha1.CertificatesStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ChildMetadata"):
 		return &postgresv1alpha1.ChildMetadataApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClusterReference"):
@@ -46,6 +48,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.InstanceStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LoadBalancers"):
 		return &postgresv1alpha1.LoadBalancersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ManagementStatus"):
+		return &postgresv1alpha1.ManagementStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObjectStatus"):
 		return &postgresv1alpha1.ObjectStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OperationInstance"):
@@ -98,6 +102,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &postgresv1alpha1.SynchronousCommitOverrideApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SynchronousCommitOverrides"):
 		return &postgresv1alpha1.SynchronousCommitOverridesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ToldDrift"):
+		return &postgresv1alpha1.ToldDriftApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Volume"):
 		return &postgresv1alpha1.VolumeApplyConfiguration{}
 

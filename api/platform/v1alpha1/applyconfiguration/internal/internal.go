@@ -25,6 +25,29 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: com.github.timonier-io.timonier.api.contract.v1alpha1.ManagementState
+  scalar: string
+- name: com.github.timonier-io.timonier.api.contract.v1alpha1.Override
+  map:
+    fields:
+    - name: group
+      type:
+        scalar: string
+      default: ""
+    - name: kind
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: namespace
+      type:
+        scalar: string
+      default: ""
+    - name: unmanaged
+      type:
+        scalar: boolean
 - name: com.github.timonier-io.timonier.api.platform.v1alpha1.CatalogueImage
   map:
     fields:
@@ -49,9 +72,29 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: spec
       type:
         namedType: com.github.timonier-io.timonier.api.platform.v1alpha1.PlatformSpec
+    - name: status
+      type:
+        namedType: com.github.timonier-io.timonier.api.platform.v1alpha1.PlatformStatus
 - name: com.github.timonier-io.timonier.api.platform.v1alpha1.PlatformSpec
   map:
     fields:
+    - name: managementState
+      type:
+        namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.ManagementState
+    - name: maxRetries
+      type:
+        scalar: numeric
+    - name: overrides
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.Override
+          elementRelationship: associative
+          keys:
+          - kind
+          - group
+          - namespace
+          - name
     - name: postgresImages
       type:
         list:
@@ -60,6 +103,55 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - version
+    - name: quarantineAfterSeconds
+      type:
+        scalar: numeric
+- name: com.github.timonier-io.timonier.api.platform.v1alpha1.PlatformStatus
+  map:
+    fields:
+    - name: blocking
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: operatorVersion
+      type:
+        scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+  map:
+    fields:
+    - name: lastTransitionTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: reason
+      type:
+        scalar: string
+    - name: status
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ConditionStatus
+    - name: type
+      type:
+        scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.ConditionStatus
+  scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
   map:
     elementType:

@@ -25,6 +25,91 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: com.github.timonier-io.timonier.api.contract.v1alpha1.Drift
+  map:
+    fields:
+    - name: field
+      type:
+        scalar: string
+    - name: found
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: wanted
+      type:
+        scalar: string
+- name: com.github.timonier-io.timonier.api.contract.v1alpha1.Failure
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: first
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: generation
+      type:
+        scalar: numeric
+    - name: last
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+    - name: panics
+      type:
+        scalar: numeric
+    - name: phase
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+- name: com.github.timonier-io.timonier.api.contract.v1alpha1.ManagementState
+  scalar: string
+- name: com.github.timonier-io.timonier.api.contract.v1alpha1.Quarantine
+  map:
+    fields:
+    - name: attempts
+      type:
+        scalar: numeric
+    - name: count
+      type:
+        scalar: numeric
+    - name: generation
+      type:
+        scalar: numeric
+    - name: message
+      type:
+        scalar: string
+    - name: nextAttempt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: operatorVersion
+      type:
+        scalar: string
+    - name: phase
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: references
+      type:
+        scalar: string
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: trying
+      type:
+        scalar: boolean
+- name: com.github.timonier-io.timonier.api.contract.v1alpha1.ResumePolicy
+  scalar: string
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.AntiAffinity
   map:
     fields:
@@ -106,6 +191,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: untold
       type:
         scalar: numeric
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.CertificatesStatus
+  map:
+    fields:
+    - name: expiresAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: first
+      type:
+        scalar: string
+    - name: leftAlone
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: renewedBy
+      type:
+        scalar: string
+    - name: rotating
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ChildMetadata
   map:
     fields:
@@ -288,6 +397,39 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ManagementStatus
+  map:
+    fields:
+    - name: by
+      type:
+        scalar: string
+    - name: drift
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.Drift
+          elementRelationship: atomic
+    - name: driftedFields
+      type:
+        scalar: numeric
+    - name: honouredGeneration
+      type:
+        scalar: numeric
+    - name: leftAlone
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: takenOverFrom
+      type:
+        scalar: string
+    - name: told
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ToldDrift
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ObjectStatus
   map:
     fields:
@@ -396,6 +538,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 3
+    - name: managementState
+      type:
+        namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.ManagementState
     - name: metadata
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ChildMetadata
@@ -404,9 +549,15 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+    - name: removalConfirmation
+      type:
+        scalar: string
     - name: resources
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.Resources
+    - name: resumePolicy
+      type:
+        namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.ResumePolicy
     - name: roles
       type:
         list:
@@ -436,6 +587,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: availability
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.AvailabilityStatus
+    - name: certificates
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.CertificatesStatus
     - name: conditions
       type:
         list:
@@ -452,6 +606,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: failures
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.Failure
+          elementRelationship: associative
+          keys:
+          - phase
     - name: image
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ImageStatus
@@ -466,15 +628,35 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: loadBalancers
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.LoadBalancers
+    - name: management
+      type:
+        namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ManagementStatus
+    - name: managementState
+      type:
+        namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.ManagementState
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: operatorVersion
+      type:
+        scalar: string
     - name: primary
       type:
         scalar: string
+    - name: quarantine
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.Quarantine
+          elementRelationship: associative
+          keys:
+          - phase
     - name: rejectedParameters
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.RejectedParameters
+    - name: released
+      type:
+        scalar: string
     - name: roles
       type:
         list:
@@ -545,6 +727,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: failures
+      type:
+        list:
+          elementType:
+            namedType: com.github.timonier-io.timonier.api.contract.v1alpha1.Failure
+          elementRelationship: associative
+          keys:
+          - phase
     - name: finishedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -566,6 +756,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.ForcedPromotion
     - name: requestedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: resumedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: startedAt
@@ -804,6 +997,18 @@ var schemaYAML = typed.YAMLObject(`types:
             namedType: com.github.timonier-io.timonier.api.postgres.v1alpha1.SynchronousCommitOverride
           elementRelationship: atomic
     - name: total
+      type:
+        scalar: numeric
+- name: com.github.timonier-io.timonier.api.postgres.v1alpha1.ToldDrift
+  map:
+    fields:
+    - name: children
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: generation
       type:
         scalar: numeric
 - name: com.github.timonier-io.timonier.api.postgres.v1alpha1.Volume

@@ -20,7 +20,8 @@ import (
 type PlatformApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	Spec                             *PlatformSpecApplyConfiguration `json:"spec,omitempty"`
+	Spec                             *PlatformSpecApplyConfiguration   `json:"spec,omitempty"`
+	Status                           *PlatformStatusApplyConfiguration `json:"status,omitempty"`
 }
 
 // Platform constructs a declarative configuration of the Platform type for use with
@@ -65,6 +66,12 @@ func ExtractPlatformFrom(platform *platformv1alpha1.Platform, fieldManager strin
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractPlatform(platform *platformv1alpha1.Platform, fieldManager string) (*PlatformApplyConfiguration, error) {
 	return ExtractPlatformFrom(platform, fieldManager, "")
+}
+
+// ExtractPlatformStatus extracts the applied configuration owned by fieldManager from
+// platform for the status subresource.
+func ExtractPlatformStatus(platform *platformv1alpha1.Platform, fieldManager string) (*PlatformApplyConfiguration, error) {
+	return ExtractPlatformFrom(platform, fieldManager, "status")
 }
 
 func (b PlatformApplyConfiguration) IsApplyConfiguration() {}
@@ -232,6 +239,14 @@ func (b *PlatformApplyConfiguration) ensureObjectMetaApplyConfigurationExists() 
 // If called multiple times, the Spec field is set to the value of the last call.
 func (b *PlatformApplyConfiguration) WithSpec(value *PlatformSpecApplyConfiguration) *PlatformApplyConfiguration {
 	b.Spec = value
+	return b
+}
+
+// WithStatus sets the Status field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Status field is set to the value of the last call.
+func (b *PlatformApplyConfiguration) WithStatus(value *PlatformStatusApplyConfiguration) *PlatformApplyConfiguration {
+	b.Status = value
 	return b
 }
 

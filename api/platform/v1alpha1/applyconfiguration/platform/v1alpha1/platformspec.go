@@ -4,6 +4,10 @@
 
 package v1alpha1
 
+import (
+	contractv1alpha1 "github.com/timonier-io/timonier/api/contract/v1alpha1"
+)
+
 // PlatformSpecApplyConfiguration represents a declarative configuration of the PlatformSpec type for use
 // with apply.
 //
@@ -12,6 +16,15 @@ type PlatformSpecApplyConfiguration struct {
 	// PostgresImages is the catalogue: which image serves which major version of PostgreSQL.
 	// A changed entry is rolled through every cluster that uses it, standbys first.
 	PostgresImages []CatalogueImageApplyConfiguration `json:"postgresImages,omitempty"`
+	// ManagementState of all that this operator runs: the most restrictive of this, of a resource's own and of overrides counts. Removed is for single
+	// clusters alone.
+	ManagementState *contractv1alpha1.ManagementState `json:"managementState,omitempty"`
+	// Overrides leave single resources, or single children of them, alone. They prevent upgrades of the operator.
+	Overrides []contractv1alpha1.Override `json:"overrides,omitempty"`
+	// MaxRetries is after how many failures of the same generation, for the same reason, something goes into quarantine; 10 where unset.
+	MaxRetries *int32 `json:"maxRetries,omitempty"`
+	// QuarantineAfterSeconds is over how long those failures must have gone on; 600 where unset.
+	QuarantineAfterSeconds *int32 `json:"quarantineAfterSeconds,omitempty"`
 }
 
 // PlatformSpecApplyConfiguration constructs a declarative configuration of the PlatformSpec type for use with
@@ -30,5 +43,39 @@ func (b *PlatformSpecApplyConfiguration) WithPostgresImages(values ...*Catalogue
 		}
 		b.PostgresImages = append(b.PostgresImages, *values[i])
 	}
+	return b
+}
+
+// WithManagementState sets the ManagementState field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ManagementState field is set to the value of the last call.
+func (b *PlatformSpecApplyConfiguration) WithManagementState(value contractv1alpha1.ManagementState) *PlatformSpecApplyConfiguration {
+	b.ManagementState = &value
+	return b
+}
+
+// WithOverrides adds the given value to the Overrides field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Overrides field.
+func (b *PlatformSpecApplyConfiguration) WithOverrides(values ...contractv1alpha1.Override) *PlatformSpecApplyConfiguration {
+	for i := range values {
+		b.Overrides = append(b.Overrides, values[i])
+	}
+	return b
+}
+
+// WithMaxRetries sets the MaxRetries field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxRetries field is set to the value of the last call.
+func (b *PlatformSpecApplyConfiguration) WithMaxRetries(value int32) *PlatformSpecApplyConfiguration {
+	b.MaxRetries = &value
+	return b
+}
+
+// WithQuarantineAfterSeconds sets the QuarantineAfterSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the QuarantineAfterSeconds field is set to the value of the last call.
+func (b *PlatformSpecApplyConfiguration) WithQuarantineAfterSeconds(value int32) *PlatformSpecApplyConfiguration {
+	b.QuarantineAfterSeconds = &value
 	return b
 }

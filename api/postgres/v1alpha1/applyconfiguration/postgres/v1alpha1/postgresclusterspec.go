@@ -5,6 +5,7 @@
 package v1alpha1
 
 import (
+	contractv1alpha1 "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	intstr "k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -13,6 +14,15 @@ import (
 //
 // PostgresClusterSpec is what a person asks for.
 type PostgresClusterSpecApplyConfiguration struct {
+	// ManagementState says who steers the cluster. Managed (the default): Timonier. Unmanaged: hands off; the cluster is observed and reported, its
+	// instances go on failing over by themselves, and nothing that belongs to it is created, changed or deleted. Removed: pods, services and all else go,
+	// volumes as storage.retentionPolicy.whenDeleted says, once removalConfirmation has the cluster's name.
+	ManagementState *contractv1alpha1.ManagementState `json:"managementState,omitempty"`
+	// RemovalConfirmation is the cluster's name, typed by the person who wants it Removed.
+	RemovalConfirmation *string `json:"removalConfirmation,omitempty"`
+	// ResumePolicy says what happens to what a person has changed when the cluster is handed back: Enforce (the default) tells it and puts it back,
+	// Report tells it and does nothing until the policy says Enforce.
+	ResumePolicy *contractv1alpha1.ResumePolicy `json:"resumePolicy,omitempty"`
 	// Team that the cluster belongs to: shown in lists, and a label on every child.
 	Team *string `json:"team,omitempty"`
 	// Version is the major version of PostgreSQL. Which image serves it is told by the
@@ -52,6 +62,30 @@ type PostgresClusterSpecApplyConfiguration struct {
 // apply.
 func PostgresClusterSpec() *PostgresClusterSpecApplyConfiguration {
 	return &PostgresClusterSpecApplyConfiguration{}
+}
+
+// WithManagementState sets the ManagementState field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ManagementState field is set to the value of the last call.
+func (b *PostgresClusterSpecApplyConfiguration) WithManagementState(value contractv1alpha1.ManagementState) *PostgresClusterSpecApplyConfiguration {
+	b.ManagementState = &value
+	return b
+}
+
+// WithRemovalConfirmation sets the RemovalConfirmation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RemovalConfirmation field is set to the value of the last call.
+func (b *PostgresClusterSpecApplyConfiguration) WithRemovalConfirmation(value string) *PostgresClusterSpecApplyConfiguration {
+	b.RemovalConfirmation = &value
+	return b
+}
+
+// WithResumePolicy sets the ResumePolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ResumePolicy field is set to the value of the last call.
+func (b *PostgresClusterSpecApplyConfiguration) WithResumePolicy(value contractv1alpha1.ResumePolicy) *PostgresClusterSpecApplyConfiguration {
+	b.ResumePolicy = &value
+	return b
 }
 
 // WithTeam sets the Team field in the declarative configuration to the given value

@@ -5,6 +5,7 @@
 package v1alpha1
 
 import (
+	contractv1alpha1 "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
@@ -15,7 +16,7 @@ import (
 type PostgresClusterStatusApplyConfiguration struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// Conditions are the only state: Ready, Available, Synchronous, Reconciling, Stalled, Degraded.
+	// Conditions are the only state: Ready, Available, Synchronous, Managed, Reconciling, Stalled, Degraded, Quarantined, RemovePending.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// SystemIdentifier of PostgreSQL, recorded once a system was created; from then on no other is.
 	SystemIdentifier *string `json:"systemIdentifier,omitempty"`
@@ -35,6 +36,20 @@ type PostgresClusterStatusApplyConfiguration struct {
 	Databases []ObjectStatusApplyConfiguration `json:"databases,omitempty"`
 	// Parameters that were refused, with the revision they came in.
 	RejectedParameters *RejectedParametersApplyConfiguration `json:"rejectedParameters,omitempty"`
+	// ManagementState that is in force, by the most restrictive of what the Platform, its overrides and the spec say.
+	ManagementState *contractv1alpha1.ManagementState `json:"managementState,omitempty"`
+	// Management is who said so, since when, and what was found to differ.
+	Management *ManagementStatusApplyConfiguration `json:"management,omitempty"`
+	// OperatorVersion is that of the operator that managed the cluster last.
+	OperatorVersion *string `json:"operatorVersion,omitempty"`
+	// Certificates tells how long they last.
+	Certificates *CertificatesStatusApplyConfiguration `json:"certificates,omitempty"`
+	// Failures by phase of the work on the cluster. Their counts are written at most once a minute.
+	Failures []contractv1alpha1.Failure `json:"failures,omitempty"`
+	// Quarantine has the phases that failed too often and are suspended.
+	Quarantine []contractv1alpha1.Quarantine `json:"quarantine,omitempty"`
+	// Released is the value of the annotation timonier.io/release that was carried out last.
+	Released *string `json:"released,omitempty"`
 	// LoadBalancers are the addresses under which clients outside reach the Services.
 	LoadBalancers *LoadBalancersApplyConfiguration `json:"loadBalancers,omitempty"`
 }
@@ -150,6 +165,66 @@ func (b *PostgresClusterStatusApplyConfiguration) WithDatabases(values ...*Objec
 // If called multiple times, the RejectedParameters field is set to the value of the last call.
 func (b *PostgresClusterStatusApplyConfiguration) WithRejectedParameters(value *RejectedParametersApplyConfiguration) *PostgresClusterStatusApplyConfiguration {
 	b.RejectedParameters = value
+	return b
+}
+
+// WithManagementState sets the ManagementState field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ManagementState field is set to the value of the last call.
+func (b *PostgresClusterStatusApplyConfiguration) WithManagementState(value contractv1alpha1.ManagementState) *PostgresClusterStatusApplyConfiguration {
+	b.ManagementState = &value
+	return b
+}
+
+// WithManagement sets the Management field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Management field is set to the value of the last call.
+func (b *PostgresClusterStatusApplyConfiguration) WithManagement(value *ManagementStatusApplyConfiguration) *PostgresClusterStatusApplyConfiguration {
+	b.Management = value
+	return b
+}
+
+// WithOperatorVersion sets the OperatorVersion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OperatorVersion field is set to the value of the last call.
+func (b *PostgresClusterStatusApplyConfiguration) WithOperatorVersion(value string) *PostgresClusterStatusApplyConfiguration {
+	b.OperatorVersion = &value
+	return b
+}
+
+// WithCertificates sets the Certificates field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Certificates field is set to the value of the last call.
+func (b *PostgresClusterStatusApplyConfiguration) WithCertificates(value *CertificatesStatusApplyConfiguration) *PostgresClusterStatusApplyConfiguration {
+	b.Certificates = value
+	return b
+}
+
+// WithFailures adds the given value to the Failures field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Failures field.
+func (b *PostgresClusterStatusApplyConfiguration) WithFailures(values ...contractv1alpha1.Failure) *PostgresClusterStatusApplyConfiguration {
+	for i := range values {
+		b.Failures = append(b.Failures, values[i])
+	}
+	return b
+}
+
+// WithQuarantine adds the given value to the Quarantine field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Quarantine field.
+func (b *PostgresClusterStatusApplyConfiguration) WithQuarantine(values ...contractv1alpha1.Quarantine) *PostgresClusterStatusApplyConfiguration {
+	for i := range values {
+		b.Quarantine = append(b.Quarantine, values[i])
+	}
+	return b
+}
+
+// WithReleased sets the Released field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Released field is set to the value of the last call.
+func (b *PostgresClusterStatusApplyConfiguration) WithReleased(value string) *PostgresClusterStatusApplyConfiguration {
+	b.Released = &value
 	return b
 }
 

@@ -17,7 +17,7 @@ import (
 // with apply.
 //
 // PostgresOperation is one act on a cluster, asked for once, and its history: a switchover, a restart, a standby that is cloned
-// anew, or a forced promotion. One runs on a cluster at a time. The last 20 that ended are kept for each cluster.
+// anew, a forced promotion, or certificates that are issued anew. One runs on a cluster at a time. The last 20 that ended are kept for each cluster.
 type PostgresOperationApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`

@@ -5,6 +5,7 @@
 package v1alpha1
 
 import (
+	contractv1alpha1 "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
@@ -24,6 +25,8 @@ type PostgresOperationStatusApplyConfiguration struct {
 	// StartedAt is when it was accepted, FinishedAt when it ended.
 	StartedAt  *metav1.Time `json:"startedAt,omitempty"`
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// ResumedAt is when it last went on, after it had waited for the cluster to be managed again: time limits begin with that.
+	ResumedAt *metav1.Time `json:"resumedAt,omitempty"`
 	// From is who led when it began, and in which term.
 	From *OperationLeaderApplyConfiguration `json:"from,omitempty"`
 	// To is who leads since, where that has changed.
@@ -32,6 +35,8 @@ type PostgresOperationStatusApplyConfiguration struct {
 	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
 	// Instances that are restarted or cloned, in their order.
 	Instances []OperationInstanceApplyConfiguration `json:"instances,omitempty"`
+	// Failures of the work on the operation. Their count is written at most once a minute. What fails too often is given up.
+	Failures []contractv1alpha1.Failure `json:"failures,omitempty"`
 	// Promotion is what a forced promotion may have lost.
 	Promotion *ForcedPromotionApplyConfiguration `json:"promotion,omitempty"`
 }
@@ -95,6 +100,14 @@ func (b *PostgresOperationStatusApplyConfiguration) WithFinishedAt(value metav1.
 	return b
 }
 
+// WithResumedAt sets the ResumedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ResumedAt field is set to the value of the last call.
+func (b *PostgresOperationStatusApplyConfiguration) WithResumedAt(value metav1.Time) *PostgresOperationStatusApplyConfiguration {
+	b.ResumedAt = &value
+	return b
+}
+
 // WithFrom sets the From field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the From field is set to the value of the last call.
@@ -128,6 +141,16 @@ func (b *PostgresOperationStatusApplyConfiguration) WithInstances(values ...*Ope
 			panic("nil value passed to WithInstances")
 		}
 		b.Instances = append(b.Instances, *values[i])
+	}
+	return b
+}
+
+// WithFailures adds the given value to the Failures field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Failures field.
+func (b *PostgresOperationStatusApplyConfiguration) WithFailures(values ...contractv1alpha1.Failure) *PostgresOperationStatusApplyConfiguration {
+	for i := range values {
+		b.Failures = append(b.Failures, values[i])
 	}
 	return b
 }

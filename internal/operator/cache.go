@@ -1,0 +1,92 @@
+package operator
+
+import (
+	"unique"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+// cacheOptions keeps what belongs to clusters and nothing else: memory must not grow with other people's objects.
+func cacheOptions() cache.Options {
+	requirement, err := labels.NewRequirement(naming.LabelCluster, selection.Exists, nil)
+	if err != nil {
+		panic(err) // a constant
+	}
+	ours := cache.ByObject{Label: labels.NewSelector().Add(*requirement), Transform: slim}
+	pods := cache.ByObject{Label: ours.Label, Transform: slimPod}
+	return cache.Options{
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}: pods, &corev1.Secret{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: ours,
+			&corev1.PersistentVolumeClaim{}: ours, &rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours,
+			&policyv1.PodDisruptionBudget{}: ours, &discoveryv1.EndpointSlice{}: ours, &coordinationv1.Lease{}: ours,
+		},
+		DefaultTransform: slim,
+		// A kind that no controller watches is never cached by the way: all objects of the cluster would be.
+		ReaderFailOnMissingInformer: true,
+	}
+}
+
+// slim drops what nobody here reads and is often half of an object, and keeps once what is the same in many.
+func slim(object any) (any, error) {
+	accessor, ok := object.(metav1.Object)
+	if !ok {
+		return object, nil // that one was deleted while nobody watched
+	}
+	accessor.SetManagedFields(nil)
+	accessor.SetNamespace(shared(accessor.GetNamespace()))
+	accessor.SetLabels(sharing(accessor.GetLabels()))
+	accessor.SetAnnotations(sharing(accessor.GetAnnotations()))
+	owners := accessor.GetOwnerReferences()
+	for i := range owners {
+		owner := &owners[i]
+		owner.APIVersion, owner.Kind, owner.Name, owner.UID = shared(owner.APIVersion), shared(owner.Kind), shared(owner.Name), types.UID(shared(string(owner.UID)))
+	}
+	accessor.SetOwnerReferences(owners)
+	return object, nil
+}
+
+// shared is the same text, which is in memory once for all that have it.
+func shared(text string) string { return unique.Make(text).Value() }
+
+// sharing are the same labels or annotations. Values that are long are of one object alone.
+func sharing(values map[string]string) map[string]string {
+	const long = 64
+	if values == nil {
+		return nil
+	}
+	same := make(map[string]string, len(values))
+	for key, value := range values {
+		if len(value) < long {
+			value = shared(value)
+		}
+		same[shared(key)] = value
+	}
+	return same
+}
+
+// slimPod keeps of a pod's spec its node, and its containers with their images: pods are most of what the operator holds for a cluster.
+// Whether one is as it should be is told by the hash in its annotations; who needs the rest, as drift does, reads from the API server.
+func slimPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil // that one was deleted while nobody watched
+	}
+	spec := corev1.PodSpec{NodeName: pod.Spec.NodeName}
+	for i := range pod.Spec.Containers {
+		spec.Containers = append(spec.Containers, corev1.Container{Name: pod.Spec.Containers[i].Name, Image: pod.Spec.Containers[i].Image})
+	}
+	pod.Spec = spec
+	return slim(pod)
+}

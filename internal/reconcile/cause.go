@@ -1,0 +1,146 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
+)
+
+// PanicError is a panic of a phase that was caught.
+type PanicError struct {
+	// Value that was panicked with, and the Stack where.
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// ReasonPanic stands for a panic, ReasonError for an error that has no reason of its own.
+const (
+	ReasonPanic = "Panic"
+	ReasonError = "Error"
+
+	reasonConnection = "Connection"
+	reasonFile       = "File"
+)
+
+// CauseOf an error, and its reason in one word: the worst of those that it joins, for what passes must not hide what does not.
+func CauseOf(err error) (cause quarantine.Cause, reason string) {
+	if err == nil {
+		return quarantine.Done, ""
+	}
+	if cause, reason, known := causeItself(err); known {
+		return cause, reason
+	}
+	switch wrapped := err.(type) { //nolint:errorlint // one level after the other: As would find the first of several that are joined
+	case interface{ Unwrap() []error }:
+		for _, joined := range wrapped.Unwrap() {
+			if c, r := CauseOf(joined); c > cause {
+				cause, reason = c, r
+			}
+		}
+		return cause, reason
+	case interface{ Unwrap() error }:
+		if inner := wrapped.Unwrap(); inner != nil {
+			return CauseOf(inner)
+		}
+	}
+	return quarantine.Unknown, ReasonError
+}
+
+// causeItself is that of an error which is one of those known, and not of what it wraps.
+func causeItself(err error) (cause quarantine.Cause, reason string, known bool) {
+	switch e := err.(type) { //nolint:errorlint // its own kind; CauseOf goes through what it wraps
+	case *WaitError:
+		return quarantine.Waits, e.Reason, true
+	case *StalledError:
+		return quarantine.Stalls, e.Reason, true
+	case *PanicError:
+		return quarantine.Panic, ReasonPanic, true
+	case apierrors.APIStatus:
+		return causeOfStatus(e.Status())
+	case *fs.PathError, *os.LinkError: // a file: what it wraps is an errno, and each of these says that it is a net.Error
+		return quarantine.Unknown, reasonFile, true
+	case syscall.Errno:
+		if passes(e) {
+			return quarantine.Passing, reasonConnection, true
+		}
+		return quarantine.Unknown, ReasonError, true
+	case net.Error: // a refused, reset or lost connection, a name that is not found, a timeout
+		if file := new(fs.PathError); errors.As(err, &file) {
+			return quarantine.Unknown, reasonFile, true // a request whose content could not be read
+		}
+		return quarantine.Passing, reasonConnection, true
+	}
+	if passes(err) {
+		return quarantine.Passing, reasonConnection, true
+	}
+	return 0, "", false
+}
+
+// passes tells whether an error itself, and not what it wraps, is one of a connection or of an end that was asked for.
+func passes(err error) bool {
+	for _, passing := range []error{
+		context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+	} {
+		if err == passing { //nolint:errorlint // itself
+			return true
+		}
+	}
+	return false
+}
+
+// causeOfStatus is what an answer of the API server that is not a success stands for.
+func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string, known bool) {
+	reason = string(status.Reason)
+	if reason == "" {
+		reason = ReasonError
+	}
+	switch status.Reason {
+	case metav1.StatusReasonConflict, metav1.StatusReasonTimeout, metav1.StatusReasonServerTimeout, metav1.StatusReasonTooManyRequests,
+		metav1.StatusReasonServiceUnavailable, metav1.StatusReasonExpired:
+		return quarantine.Passing, reason, true
+	default:
+		return quarantine.Unknown, reason, true
+	}
+}
+
+// Attempts are how the phases ended that ran, as quarantine counts them.
+func Attempts(outcomes []Outcome) []quarantine.Attempt {
+	var attempts []quarantine.Attempt
+	for _, outcome := range outcomes {
+		if outcome.Skipped {
+			continue
+		}
+		cause, reason := CauseOf(outcome.Err)
+		attempt := quarantine.Attempt{Phase: outcome.Phase, Cause: cause, Reason: reason}
+		if cause.Counts() {
+			attempt.Message = Brief(outcome.Err.Error())
+		}
+		attempts = append(attempts, attempt)
+	}
+	return attempts
+}
+
+// failsBy are the reasons of those that count, for the census of a kind.
+func failsBy(attempts []quarantine.Attempt) []string {
+	var reasons []string
+	for _, attempt := range attempts {
+		if attempt.Cause.Counts() && !slices.Contains(reasons, attempt.Reason) {
+			reasons = append(reasons, attempt.Reason)
+		}
+	}
+	return reasons
+}

@@ -1,0 +1,83 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
+)
+
+var services = schema.GroupResource{Resource: "services"}
+
+func TestEachErrorHasItsCauseHoweverDeepItIsWrapped(t *testing.T) {
+	refused := &url.Error{Op: "Get", URL: "https://10.0.0.1", Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+	for name, tc := range map[string]struct {
+		err    error
+		cause  quarantine.Cause
+		reason string
+	}{
+		"none":                        {nil, quarantine.Done, ""},
+		"a conflict":                  {apierrors.NewConflict(services, "shop", errors.New("changed")), quarantine.Passing, "Conflict"},
+		"throttling":                  {apierrors.NewTooManyRequests("later", 1), quarantine.Passing, "TooManyRequests"},
+		"a timeout of the API server": {apierrors.NewServerTimeout(services, "get", 1), quarantine.Passing, "ServerTimeout"},
+		"a timeout of ours":           {context.DeadlineExceeded, quarantine.Passing, "Connection"},
+		"a refused connection":        {refused, quarantine.Passing, "Connection"},
+		"a lost connection":           {os.NewSyscallError("read", syscall.ECONNRESET), quarantine.Passing, "Connection"},
+		"a broken pipe":               {fmt.Errorf("asking: %w", syscall.EPIPE), quarantine.Passing, "Connection"},
+		"a file that is missing":      {&fs.PathError{Op: "open", Path: "/manager", Err: syscall.ENOENT}, quarantine.Unknown, "File"},
+		"a file on a lost server":     {&fs.PathError{Op: "read", Path: "/manager", Err: syscall.ETIMEDOUT}, quarantine.Unknown, "File"},
+		"a file that is sent":         {&url.Error{Op: "Put", URL: "https://10.0.0.1", Err: &fs.PathError{Op: "read", Path: "/manager", Err: syscall.EIO}}, quarantine.Unknown, "File"},
+		"a link that is not made":     {&os.LinkError{Op: "rename", Old: "a", New: "b", Err: syscall.EXDEV}, quarantine.Unknown, "File"},
+		"a full disk":                 {syscall.ENOSPC, quarantine.Unknown, ReasonError},
+		"what is left alone":          {&LeftAloneError{Kind: "Secret", Name: "shop-ca", By: "an override"}, quarantine.Stalls, ReasonHandsOff},
+		"what is waited for":          {Wait(0, "Starting", "soon"), quarantine.Waits, "Starting"},
+		"what a person must act on":   {Stalled("NameTaken", "taken"), quarantine.Stalls, "NameTaken"},
+		"a quota":                     {apierrors.NewForbidden(services, "shop", errors.New("exceeded quota")), quarantine.Unknown, "Forbidden"},
+		"an admission policy":         {apierrors.NewInvalid(schema.GroupKind{Kind: "Service"}, "shop", nil), quarantine.Unknown, "Invalid"},
+		"an error of the API server":  {apierrors.NewInternalError(errors.New("webhook")), quarantine.Unknown, "InternalError"},
+		"anything else":               {errors.New("no idea"), quarantine.Unknown, ReasonError},
+		"a panic":                     {&PanicError{Value: "nil map"}, quarantine.Panic, ReasonPanic},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wrapped := tc.err
+			if wrapped != nil {
+				wrapped = fmt.Errorf("writing Service shop: %w", errors.Join(tc.err))
+			}
+			if cause, reason := CauseOf(wrapped); cause != tc.cause || reason != tc.reason {
+				t.Errorf("cause %d, reason %q; want %d, %q", cause, reason, tc.cause, tc.reason)
+			}
+		})
+	}
+}
+
+func TestWhatPassesDoesNotHideWhatDoesNot(t *testing.T) {
+	err := errors.Join(Wait(0, "Starting", "soon"), fmt.Errorf("a: %w", errors.New("no idea")), context.DeadlineExceeded)
+	if cause, reason := CauseOf(err); cause != quarantine.Unknown || reason != ReasonError {
+		t.Errorf("cause %d, reason %q", cause, reason)
+	}
+}
+
+func TestPhasesThatDidNotRunAreNoAttempts(t *testing.T) {
+	attempts := Attempts([]Outcome{
+		{Phase: "network", Err: errors.New(strings.Repeat("long ", 1000))}, {Phase: "instances", Skipped: true}, {Phase: "access"},
+		{Phase: "budget", Err: Wait(0, "Starting", "soon")},
+	})
+	if len(attempts) != 3 || attempts[0].Phase != "network" || attempts[0].Cause != quarantine.Unknown || len(attempts[0].Message) > 1010 ||
+		attempts[1].Cause != quarantine.Done || attempts[2].Cause != quarantine.Waits {
+		t.Errorf("attempts: %+v", attempts)
+	}
+	if reasons := failsBy(attempts); len(reasons) != 1 || reasons[0] != ReasonError {
+		t.Errorf("it fails by %v", reasons)
+	}
+}

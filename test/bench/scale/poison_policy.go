@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1alpha1 "github.com/timonier-io/timonier/api/platform/v1alpha1"
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/naming"
+)
+
+const (
+	// refusal by the policy, in its words, and the name of policy and binding.
+	refusal    = "nobody may have this Service"
+	policyName = "bench-scale"
+	// quarantineAfter is in force while clusters are poisoned, in seconds: a measurement does not wait for ten minutes.
+	quarantineAfter = 20
+	// spoilPatience is how long it may take until all that is poisoned is in quarantine, and until all that is healed is ready.
+	spoilPatience = 10 * time.Minute
+)
+
+// policy poisons clusters by what users can cause: an admission policy refuses one of their Services.
+type policy struct{}
+
+func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
+	var refused []string
+	for _, c := range clusters {
+		refused = append(refused, fmt.Sprintf("%q", c.key.Namespace+"/"+naming.ReplicaService(c.key.Name)))
+	}
+	for _, object := range refusing(refused) {
+		if err := b.world.kube.Create(ctx, object); err != nil {
+			return err
+		}
+	}
+	if err := b.until(ctx, "the policy is in force", func() (bool, error) { return b.refused(ctx, clusters[0]), nil }); err != nil {
+		return err
+	}
+	for _, c := range clusters {
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)}}
+		if err := client.IgnoreNotFound(b.world.kube.Delete(ctx, service)); err != nil {
+			return err
+		}
+	}
+	return b.untilQuarantined(ctx, clusters)
+}
+
+func (policy) heal(ctx context.Context, b *bench, clusters []*cluster) error {
+	for _, object := range refusing(nil) {
+		if err := client.IgnoreNotFound(b.world.kube.Delete(ctx, object)); err != nil {
+			return err
+		}
+	}
+	// The API server goes by it for a moment still: what is released before goes back into quarantine.
+	if err := b.until(ctx, "the policy is lifted", func() (bool, error) { return !b.refused(ctx, clusters[0]), nil }); err != nil {
+		return err
+	}
+	return b.release(ctx, clusters)
+}
+
+// refused tells whether the policy refuses the Service of this cluster just now. It is not made.
+func (b *bench) refused(ctx context.Context, c *cluster) bool {
+	err := b.world.kube.Create(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)},
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}, client.DryRunAll)
+	return err != nil && strings.Contains(err.Error(), refusal)
+}
+
+// refusing these Services, each as "namespace/name" in quotes.
+func refusing(services []string) []client.Object {
+	fail := admissionv1.Fail
+	return []client.Object{
+		&admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: policyName}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: policyName, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}}},
+		&admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: policyName}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			FailurePolicy: &fail,
+			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+				Operations: []admissionv1.OperationType{admissionv1.Create},
+				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"services"}},
+			}}}},
+			Validations: []admissionv1.Validation{{
+				Expression: fmt.Sprintf("!((object.metadata.namespace + '/' + object.metadata.name) in [%s])", strings.Join(services, ", ")), Message: refusal}},
+		}},
+	}
+}
+
+// quarantineSoon has the Platform say so.
+func (b *bench) quarantineSoon(ctx context.Context) error {
+	seconds := int32(quarantineAfter)
+	platform := &platformv1alpha1.Platform{ObjectMeta: metav1.ObjectMeta{Name: platformv1alpha1.SingletonName}, Spec: platformv1alpha1.PlatformSpec{QuarantineAfterSeconds: &seconds}}
+	return client.IgnoreAlreadyExists(b.world.kube.Create(ctx, platform))
+}
+
+// untilQuarantined all of these are.
+func (b *bench) untilQuarantined(ctx context.Context, clusters []*cluster) error {
+	return b.until(ctx, "all that is poisoned is in quarantine", func() (bool, error) {
+		return b.everyOne(ctx, clusters, func(found *v1alpha1.PostgresCluster) bool { return len(found.Status.Quarantine) > 0 })
+	})
+}
+
+// release what is in quarantine, and wait until all is ready.
+func (b *bench) release(ctx context.Context, clusters []*cluster) error {
+	token := fmt.Sprint(time.Now().UnixNano())
+	for _, c := range clusters {
+		target := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Namespace: c.key.Namespace, Name: c.key.Name}}
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, naming.AnnotationRelease, token)
+		if err := b.world.kube.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch)); err != nil {
+			return err
+		}
+	}
+	return b.until(ctx, "all that is healed is ready", func() (bool, error) {
+		return b.everyOne(ctx, clusters, func(found *v1alpha1.PostgresCluster) bool {
+			return found.Status.Released == token && len(found.Status.Quarantine)+len(found.Status.Failures) == 0 && b.statuses.isReady(client.ObjectKeyFromObject(found), 0)
+		})
+	})
+}
+
+// everyOne tells whether all of these clusters are so.
+func (b *bench) everyOne(ctx context.Context, clusters []*cluster, so func(*v1alpha1.PostgresCluster) bool) (bool, error) {
+	for _, c := range clusters {
+		found := &v1alpha1.PostgresCluster{}
+		if err := b.world.kube.Get(ctx, c.key, found); err != nil || !so(found) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// until something is so.
+func (b *bench) until(ctx context.Context, what string, so func() (bool, error)) error {
+	for begin := time.Now(); time.Since(begin) < spoilPatience; {
+		is, err := so()
+		if is || err != nil {
+			return err
+		}
+		if err := pause(ctx, time.Second); err != nil { // the pace of polling
+			return err
+		}
+	}
+	return errors.New("not within " + spoilPatience.String() + ": " + what)
+}
