@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -36,6 +37,8 @@ type Applier struct {
 	FieldOwner string
 	// Strict applies where the caller must know that an object was left alone, and returns the LeftAloneError. Else that counts as done.
 	Strict bool
+	// Memory of objects that were found to be as desired; nil for none.
+	Memory *Memory
 }
 
 // unlessLeftAlone is the error of a write that counts.
@@ -58,11 +61,27 @@ type Owner struct {
 
 // Apply makes the object be as desired.
 func (a Applier) Apply(ctx context.Context, owner Owner, desired runtime.ApplyConfiguration) error {
-	want, err := asUnstructured(desired)
+	content, err := json.Marshal(desired)
+	if err != nil {
+		return fmt.Errorf("writing %T: %w", desired, err)
+	}
+	kind, key, err := identify(desired)
 	if err != nil {
 		return err
 	}
-	current, err := a.current(ctx, want)
+	found, err := a.find(ctx, kind, key)
+	if err != nil {
+		return err
+	}
+	matter, digest := matterOf(found, kind.Kind, content)
+	if found != nil && a.Memory.Right(owner.UID, matter, digest) {
+		return nil
+	}
+	want, err := readBack(content)
+	if err != nil {
+		return err
+	}
+	current, err := asCurrent(found, kind)
 	if err != nil {
 		return err
 	}
@@ -72,6 +91,7 @@ func (a Applier) Apply(ctx context.Context, owner Owner, desired runtime.ApplyCo
 			return err
 		}
 		if current.GetAnnotations()[annotationApplied] == hash && contains(want.Object, current.Object) {
+			a.Memory.Found(owner.UID, matter, digest)
 			return nil
 		}
 	}
@@ -120,8 +140,12 @@ func (a Applier) Create(ctx context.Context, owner Owner, desired runtime.ApplyC
 		}
 		return nil
 	}
-	current, err := a.current(ctx, want)
-	if err != nil || current == nil {
+	found, err := a.find(ctx, want.GroupVersionKind(), client.ObjectKeyFromObject(want))
+	if err != nil || found == nil {
+		return err
+	}
+	current, err := asCurrent(found, want.GroupVersionKind())
+	if err != nil {
 		return err
 	}
 	return owner.owns(current)
@@ -143,34 +167,67 @@ func (a Applier) Try(ctx context.Context, desired runtime.ApplyConfiguration, in
 	return refused
 }
 
-// current is the object as the cache knows it, else as the API server does; nil where there is none.
-func (a Applier) current(ctx context.Context, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	object, err := a.Client.Scheme().New(want.GroupVersionKind())
+// find the object as the cache knows it, else as the API server does; nil where there is none.
+func (a Applier) find(ctx context.Context, kind schema.GroupVersionKind, key client.ObjectKey) (client.Object, error) {
+	made, err := a.Client.Scheme().New(kind)
 	if err != nil {
-		return nil, fmt.Errorf("kind %s: %w", want.GetKind(), err)
+		return nil, fmt.Errorf("kind %s: %w", kind.Kind, err)
 	}
-	typed, ok := object.(client.Object)
+	object, ok := made.(client.Object)
 	if !ok {
-		return nil, fmt.Errorf("kind %s is not an object", want.GetKind())
+		return nil, fmt.Errorf("kind %s is not an object", kind.Kind)
 	}
-	key := client.ObjectKeyFromObject(want)
-	err = a.Client.Get(ctx, key, typed)
+	err = a.Client.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {
-		err = a.Live.Get(ctx, key, typed)
+		err = a.Live.Get(ctx, key, object)
 	}
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", want.GetKind(), want.GetName(), err)
+		return nil, fmt.Errorf("reading %s %s: %w", kind.Kind, key.Name, err)
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	return object, nil
+}
+
+// asCurrent is the object that was found, nil for none.
+func asCurrent(found client.Object, kind schema.GroupVersionKind) (*unstructured.Unstructured, error) {
+	if found == nil {
+		return nil, nil
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(found)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", want.GetKind(), want.GetName(), err)
+		return nil, fmt.Errorf("%s %s: %w", kind.Kind, found.GetName(), err)
 	}
 	current := &unstructured.Unstructured{Object: content}
-	current.SetGroupVersionKind(want.GroupVersionKind())
+	current.SetGroupVersionKind(kind)
 	return current, nil
+}
+
+// matterOf judging an object by what is desired: of the same resourceVersion it is the same.
+func matterOf(found client.Object, kind string, desired []byte) (Matter, Digest) {
+	if found == nil {
+		return Matter{}, Digest{}
+	}
+	return Matter{kind, found.GetName()}, DigestOf([]byte(found.GetUID()), []byte(found.GetResourceVersion()), desired)
+}
+
+// identify what is desired, as all generated configurations tell it.
+func identify(desired runtime.ApplyConfiguration) (kind schema.GroupVersionKind, key client.ObjectKey, err error) {
+	named, ok := desired.(interface {
+		GetAPIVersion() *string
+		GetKind() *string
+		GetNamespace() *string
+		GetName() *string
+	})
+	if !ok || named.GetKind() == nil || named.GetAPIVersion() == nil || named.GetName() == nil {
+		return kind, key, fmt.Errorf("%T tells no kind or no name", desired)
+	}
+	key.Name = *named.GetName()
+	if namespace := named.GetNamespace(); namespace != nil {
+		key.Namespace = *namespace
+	}
+	return schema.FromAPIVersionAndKind(*named.GetAPIVersion(), *named.GetKind()), key, nil
 }
 
 // owns tells whether the object is the owner's; the error says what to do where it is not.
@@ -197,9 +254,13 @@ func asUnstructured(desired runtime.ApplyConfiguration) (*unstructured.Unstructu
 	if err != nil {
 		return nil, fmt.Errorf("writing %T: %w", desired, err)
 	}
+	return readBack(content)
+}
+
+func readBack(content []byte) (*unstructured.Unstructured, error) {
 	want := &unstructured.Unstructured{}
 	if err := want.UnmarshalJSON(content); err != nil {
-		return nil, fmt.Errorf("reading back %T: %w", desired, err)
+		return nil, fmt.Errorf("reading back what is desired: %w", err)
 	}
 	return want, nil
 }

@@ -71,6 +71,8 @@ type Reconciler struct {
 	backoff   *reconcile.Backoff[ctrl.Request]
 	written   written
 	recalled  recalled
+	// memory of what was found right in a look before.
+	memory reconcile.Memory
 	// known has the UID of each cluster, by its name.
 	known sync.Map
 }
@@ -159,6 +161,7 @@ func (r *Reconciler) know(key types.NamespacedName, uid types.UID) {
 	before, _ := r.known.Swap(key, uid)
 	if old, ok := before.(types.UID); ok && old != uid {
 		r.Keeper.Forget(old)
+		r.memory.Forget(old)
 	}
 }
 
@@ -253,7 +256,7 @@ func (r *Reconciler) allClusters(ctx context.Context, _ client.Object) []ctrlrec
 
 // applier writes children.
 func (r *Reconciler) applier() reconcile.Applier {
-	return reconcile.Applier{Client: r.Client, Live: r.Live, FieldOwner: fieldOwner}
+	return reconcile.Applier{Client: r.Client, Live: r.Live, FieldOwner: fieldOwner, Memory: &r.memory}
 }
 
 // strictApplier writes children of which the caller must know that they were left alone.
@@ -265,7 +268,7 @@ func (r *Reconciler) strictApplier() reconcile.Applier {
 
 func newScope(cluster *v1alpha1.PostgresCluster, now time.Time) *scope {
 	return &scope{
-		cluster: cluster, desired: desired.Of(cluster), now: now, verifiers: map[string]string{}, made: map[string]bool{},
+		cluster: cluster, desired: desired.Of(cluster), now: now, verifiers: map[string]string{}, made: map[string]bool{}, parsed: map[*corev1.Secret]any{},
 		owner: reconcile.Owner{Kind: "PostgresCluster", Name: cluster.Name, UID: cluster.UID,
 			Survivors: "PersistentVolumeClaim", Label: naming.LabelCluster, Value: cluster.Name},
 	}

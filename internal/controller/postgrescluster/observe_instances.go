@@ -38,6 +38,7 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	known, _ := r.known.LoadAndDelete(key)
 	if uid, ok := known.(types.UID); ok {
 		r.Keeper.Forget(uid)
+		r.memory.Forget(uid)
 		r.Held.Set(uid, nil)
 	}
 	r.Connections.Forget(key)

@@ -253,22 +253,37 @@ func (r *Reconciler) storeSecret(ctx context.Context, s *scope, name string, dat
 
 // authorityState as its Secret holds it. With an error it is what was sound.
 func authorityState(s *scope, secret string) (pki.State, error) {
-	if stored := s.observed.secrets[secret]; stored != nil {
-		return pki.ParseAuthorityData(stored.Data)
-	}
-	return pki.State{}, nil
+	return contentOf(s, secret, pki.ParseAuthorityData)
 }
 
 // parseOrEmpty reads a Secret of ours; what is damaged is left out, and made anew.
 func parseOrEmpty[T any](s *scope, name string, parse func(map[string][]byte) (T, error)) T {
-	var content T
-	if stored := s.observed.secrets[name]; stored != nil {
-		var err error
-		if content, err = parse(stored.Data); err != nil {
-			s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", name, err), v1alpha1.ReasonCertificates)
-		}
+	content, err := contentOf(s, name, parse)
+	if err != nil {
+		s.note(fmt.Sprintf("Secret %s is damaged and is repaired: %v", name, err), v1alpha1.ReasonCertificates)
 	}
 	return content
+}
+
+// contentOf a Secret of ours, empty where there is none. Several ask for it in a round: to parse certificates and keys is dear, and is done once.
+func contentOf[T any](s *scope, name string, parse func(map[string][]byte) (T, error)) (T, error) {
+	stored := s.observed.secrets[name]
+	if stored == nil {
+		var none T
+		return none, nil
+	}
+	if known, ok := s.parsed[stored].(parsed[T]); ok {
+		return known.content, known.err
+	}
+	content, err := parse(stored.Data)
+	s.parsed[stored] = parsed[T]{content, err}
+	return content, err
+}
+
+// parsed is what was read from a Secret, and what of it is damaged.
+type parsed[T any] struct {
+	content T
+	err     error
 }
 
 // loaded is what instances with a running pod say that they use.

@@ -74,11 +74,9 @@ func (r *Reconciler) ensureRoleSecret(ctx context.Context, s *scope, role v1alph
 	if err != nil {
 		return err
 	}
-	verifier := string(existing[keyVerifier])
-	if !postgres.SCRAMMatches(verifier, password) {
-		if verifier, err = postgres.SCRAMVerifier(password, rand.Reader); err != nil {
-			return reconcile.Stalled(v1alpha1.ReasonInvalidSpec, "the password of role %s cannot be used: %v; choose another one", role.Name, err)
-		}
+	verifier, err := r.verifier(s, role.Name, string(existing[keyVerifier]), password)
+	if err != nil {
+		return reconcile.Stalled(v1alpha1.ReasonInvalidSpec, "the password of role %s cannot be used: %v; choose another one", role.Name, err)
 	}
 	ca, err := authorityState(s, naming.ClientCA(s.cluster.Name))
 	if err != nil {
@@ -96,6 +94,19 @@ func (r *Reconciler) ensureRoleSecret(ctx context.Context, s *scope, role v1alph
 	}
 	s.verifiers[role.Name] = verifier
 	return nil
+}
+
+// verifier of a role's password: the present one where it fits. To find that out costs as much as a login, and is remembered.
+func (r *Reconciler) verifier(s *scope, role, present, password string) (string, error) {
+	matter, digest := reconcile.Matter{Kind: keyVerifier, Name: role}, reconcile.DigestOf([]byte(present), []byte(password))
+	if r.memory.Right(s.cluster.UID, matter, digest) {
+		return present, nil
+	}
+	if postgres.SCRAMMatches(present, password) {
+		r.memory.Found(s.cluster.UID, matter, digest)
+		return present, nil
+	}
+	return postgres.SCRAMVerifier(password, rand.Reader)
 }
 
 // password of a role: the user's own, else the one that its Secret has, else a new one.

@@ -36,18 +36,12 @@ type inUse struct {
 
 // observeCertificates notes how long those in use last, and when the first of them would be renewed.
 func (r *Reconciler) observeCertificates(s *scope) {
-	data := func(name string) map[string][]byte {
-		if secret := s.observed.secrets[name]; secret != nil {
-			return secret.Data
-		}
-		return nil
-	}
 	found, name := inUse{}, s.cluster.Name
 	// What is damaged is left out, and the phase that makes them says so.
-	found.peer, _ = pki.ParseAuthorityData(data(naming.PeerCA(name)))
-	found.client, _ = pki.ParseAuthorityData(data(naming.ClientCA(name)))
-	found.mounted, _ = pki.ParseMounted(data(naming.Certificates(name)))
-	found.monitor, _ = pki.ParseMonitor(data(naming.MonitorCertificate(name)))
+	found.peer, _ = authorityState(s, naming.PeerCA(name))
+	found.client, _ = authorityState(s, naming.ClientCA(name))
+	found.mounted, _ = contentOf(s, naming.Certificates(name), pki.ParseMounted)
+	found.monitor, _ = contentOf(s, naming.MonitorCertificate(name), pki.ParseMonitor)
 	s.certificates.measure(r, name, found)
 }
 

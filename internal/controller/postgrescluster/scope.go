@@ -59,6 +59,8 @@ type scope struct {
 	renewed bool
 	// certificates are what was found out of them.
 	certificates certificates
+	// parsed has what Secrets of ours hold, as contentOf read it.
+	parsed map[*corev1.Secret]any
 	// leftAlone are children that an override of the Platform names, as Service/shop-rw.
 	leftAlone []string
 	// made are instances whose pod was made in this round.
