@@ -192,14 +192,16 @@ func (o *Overview) instances(text *strings.Builder) {
 	}
 }
 
+// lag as far as the status knows it: it is written when it has doubled or halved.
 func lag(instance *v1alpha1.InstanceStatus) string {
+	const unwritten = 2 * v1alpha1.UsualLagBytes
 	switch {
 	case instance.LagBytes == nil:
 		return "-"
-	case *instance.LagBytes < 1<<20:
-		return fmt.Sprintf("%d kB", *instance.LagBytes>>10)
+	case *instance.LagBytes < unwritten:
+		return fmt.Sprintf("<%d MB", unwritten>>20)
 	}
-	return fmt.Sprintf("%d MB", *instance.LagBytes>>20)
+	return fmt.Sprintf("~%d MB", *instance.LagBytes>>20)
 }
 
 // next step for a person.

@@ -32,7 +32,7 @@ func orders() *Overview {
 	o.Cluster.Spec.Version, o.Cluster.Spec.Team = "17", "commerce"
 	status := &o.Cluster.Status
 	status.ObservedGeneration, status.Primary, status.Summary.Instances = 2, "orders-2", "3/3"
-	took, none, some := int64(2340), int64(0), int64(3<<20)
+	took, none, some := int64(2340), int64(0), int64(3<<30)
 	status.Availability = &v1alpha1.AvailabilityStatus{Term: 4, Holder: "orders-2",
 		Effective:    v1alpha1.EffectiveAvailability{Mode: v1alpha1.ModeQuorum, SynchronousStandbys: 1, Durability: v1alpha1.DurabilityRequired},
 		Quorum:       &v1alpha1.QuorumStatus{Mode: v1alpha1.ModeQuorum, Members: []string{"orders-1", "orders-2", "orders-3"}, Required: 2},

@@ -126,7 +126,10 @@ const (
 	RoleNone InstanceRole = "None"
 )
 
-// InstanceStatus is one instance as last seen. Positions are as old as a minute: live values are in the metrics.
+// UsualLagBytes, one segment of WAL, is how far a standby may be behind without that being news. Beyond, a lag is written anew when it has doubled or halved.
+const UsualLagBytes int64 = 16 << 20
+
+// InstanceStatus is one instance as last seen. Positions and lags are as of the last change of a state: live values are in the metrics.
 type InstanceStatus struct {
 	// +required
 	Name string `json:"name"`
@@ -146,10 +149,11 @@ type InstanceStatus struct {
 	Node string `json:"node,omitempty"`
 	// +optional
 	Timeline int64 `json:"timeline,omitempty"`
-	// Position in the write-ahead log.
+	// Position in the write-ahead log when the status was last written: it is no reason to write it.
 	// +optional
 	Position string `json:"position,omitempty"`
-	// LagBytes is how far a standby's flushed position is behind the primary.
+	// LagBytes is how far a standby's flushed position was behind the primary when the status was last written, which it is when
+	// the lag, beyond 16 MiB, has doubled or halved.
 	// +optional
 	LagBytes *int64 `json:"lagBytes,omitempty"`
 	// Restarts of the pod's container since the pod was made.

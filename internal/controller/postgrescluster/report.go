@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,7 +35,8 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 	r.Metrics.outcomes(outcomes)
 	before := s.cluster.Status.DeepCopy()
 	status := s.status(*before.DeepCopy(), verdict, r.Keeper.Version)
-	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) || r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) && !equality.Semantic.DeepEqual(*before, status) {
+	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) ||
+		worthCounting(*before, status) && r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) {
 		err := r.writeStatus(ctx, s.cluster, status)
 		if apierrors.IsConflict(err) {
 			before, status, err = r.writeStatusAnew(ctx, s, verdict)
@@ -167,66 +165,6 @@ func (s *scope) setDegraded(conditions *[]metav1.Condition) {
 	}
 	meta.SetStatusCondition(conditions, metav1.Condition{Type: v1alpha1.ConditionDegraded, Status: metav1.ConditionTrue,
 		Reason: s.sick.Reason, Message: reconcile.Brief(s.sick.Message), ObservedGeneration: s.cluster.Generation})
-}
-
-// positionsEvery is how often positions and counts alone are a reason to write the status: live values are in the metrics.
-const positionsEvery = time.Minute
-
-// written remembers when each cluster's status was last written. The zero value is ready to use.
-type written struct {
-	mutex sync.Mutex
-	at    map[types.NamespacedName]time.Time
-}
-
-// longAgo tells whether positions are to be written again. One that is looked at for the first time may have been written just now, by another operator.
-func (w *written) longAgo(key types.NamespacedName, now time.Time) bool {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	at, known := w.at[key]
-	if !known {
-		w.keep(key, now)
-		return false
-	}
-	return now.Sub(at) > positionsEvery
-}
-
-func (w *written) set(key types.NamespacedName, at time.Time) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.keep(key, at)
-}
-
-// keep is for those that hold the mutex.
-func (w *written) keep(key types.NamespacedName, at time.Time) {
-	if w.at == nil {
-		w.at = map[types.NamespacedName]time.Time{}
-	}
-	w.at[key] = at
-}
-
-func (w *written) forget(key types.NamespacedName) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	delete(w.at, key)
-}
-
-// worthWriting tells whether anything but positions and counts has changed. They go with what has.
-func worthWriting(before, after v1alpha1.PostgresClusterStatus) bool {
-	return !equality.Semantic.DeepEqual(withoutLiveValues(before), withoutLiveValues(after))
-}
-
-func withoutLiveValues(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresClusterStatus {
-	status = *status.DeepCopy()
-	for i := range status.Instances {
-		status.Instances[i].Position, status.Instances[i].LagBytes = "", nil
-	}
-	status.Failures, status.Quarantine = nil, nil // the keeper knows when they are worth it
-	if status.Availability != nil {
-		for i, waits := range status.Availability.CancelledWaits {
-			status.Availability.CancelledWaits[i] = v1alpha1.CancelledWaits{Instance: waits.Instance, ToldAt: waits.ToldAt}
-		}
-	}
-	return status
 }
 
 // writeStatus applies the whole status, so that what it does not hold any more goes. This controller is its only writer. The UID

@@ -44,7 +44,7 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 	}
 }
 
-func TestTheFirstLookAtAClusterIsNoReasonToWriteItsPositionsAgain(t *testing.T) {
+func TestTheFirstLookAtAClusterIsNoReasonToWriteItsCountsAgain(t *testing.T) {
 	key, start := types.NamespacedName{Namespace: "sales", Name: "shop"}, time.Unix(1000, 0)
 	remembered := &written{}
 	if remembered.longAgo(key, start) || remembered.longAgo(key, start.Add(time.Minute)) {
@@ -52,6 +52,38 @@ func TestTheFirstLookAtAClusterIsNoReasonToWriteItsPositionsAgain(t *testing.T) 
 	}
 	if !remembered.longAgo(key, start.Add(61*time.Second)) {
 		t.Error("a minute is over")
+	}
+}
+
+func TestPositionsAreNoReasonToWriteTheStatusAndALagIsOnceItHasDoubledOrHalved(t *testing.T) {
+	const unit = v1alpha1.UsualLagBytes
+	of := func(position string, lag *int64) v1alpha1.PostgresClusterStatus {
+		return v1alpha1.PostgresClusterStatus{Instances: []v1alpha1.InstanceStatus{{Name: "c-1", Position: position, LagBytes: lag}}}
+	}
+	for _, tc := range []struct {
+		what     string
+		was, is  *int64
+		position string
+		want     bool
+	}{
+		{"its position moves", new(int64(0)), new(int64(0)), "0/9", false},
+		{"it is as far behind as is usual", new(int64(0)), new(2*unit - 1), "0/9", false},
+		{"it falls behind", new(int64(5)), new(2 * unit), "0/9", true},
+		{"it falls behind somewhat more", new(2 * unit), new(4*unit - 1), "0/9", false},
+		{"it falls behind twice as far", new(2 * unit), new(4 * unit), "0/9", true},
+		{"it catches up to half of it", new(4 * unit), new(2 * unit), "0/9", true},
+		{"it catches up", new(2 * unit), new(int64(7)), "0/9", true},
+		{"it streams no more", new(int64(0)), nil, "0/1", true},
+		{"it streams", nil, new(int64(0)), "0/1", true},
+	} {
+		if got := worthWriting(of("0/1", tc.was), of(tc.position, tc.is)); got != tc.want {
+			t.Errorf("%s: %t", tc.what, got)
+		}
+	}
+	joined := of("0/1", new(int64(0)))
+	joined.Instances[0].Name = "c-2"
+	if !worthWriting(of("0/1", new(int64(0))), joined) {
+		t.Error("another instance is no news")
 	}
 }
 

@@ -158,8 +158,8 @@ func (m Measurement) judgeUnasked() Verdict {
 	return Verdict{"no state is written of clusters that nobody changed", unasked == 0, fmt.Sprintf("%d writes", unasked)}
 }
 
-// judgeVain holds that a status is written once for each change of a state: by a change of a spec once, and never without any change. Positions
-// and counts of failures have their own pace, and are told apart.
+// judgeVain holds that a status is written once for each change of a state: by a change of a spec once, and never without any change, or of
+// nothing but positions. Counts of failures have their own pace, and are told apart.
 func (m Measurement) judgeVain() Verdict {
 	writes, made, vain, all := 0, 0, m.Rest.vain(), m.Rest.StatusRequests
 	for _, run := range m.Runs {
@@ -172,7 +172,7 @@ func (m Measurement) judgeVain() Verdict {
 // onTheirWay is how many writes, and how many in a hundred, may have been answered of which the watch has not told yet.
 const onTheirWay = 1
 
-// vain are writes of statuses that changed nothing.
+// vain are writes of statuses that changed nothing, or nothing but positions.
 func (p Period) vain() float64 {
-	return p.StatusRequests - float64(p.States+p.Lives+p.Counters)
+	return p.StatusRequests - float64(p.States+p.Counters)
 }

@@ -21,7 +21,7 @@ type Period struct {
 	StatusRefused  float64 `json:"statusRefused"`
 	States         int     `json:"states"`
 	Lives          int     `json:"lives"`
-	// Counters are versions with nothing but counts of failures, and positions.
+	// Counters are versions with nothing but counts of failures, and perhaps positions.
 	Counters int `json:"counters"`
 	// Asked is what instances were asked.
 	Asked Asked `json:"asked"`

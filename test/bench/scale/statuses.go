@@ -79,7 +79,7 @@ func isReady(cluster *v1alpha1.PostgresCluster) bool {
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == cluster.Generation
 }
 
-// withoutPositions, which move all the time: an operator may write them every minute.
+// withoutPositions, which move all the time: they are no reason to write a status.
 func withoutPositions(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresClusterStatus {
 	status = *status.DeepCopy()
 	for i := range status.Instances {

@@ -13,7 +13,7 @@ import (
 // InstanceStatusApplyConfiguration represents a declarative configuration of the InstanceStatus type for use
 // with apply.
 //
-// InstanceStatus is one instance as last seen. Positions are as old as a minute: live values are in the metrics.
+// InstanceStatus is one instance as last seen. Positions and lags are as of the last change of a state: live values are in the metrics.
 type InstanceStatusApplyConfiguration struct {
 	Name *string                        `json:"name,omitempty"`
 	Role *postgresv1alpha1.InstanceRole `json:"role,omitempty"`
@@ -25,9 +25,10 @@ type InstanceStatusApplyConfiguration struct {
 	Ready    *bool   `json:"ready,omitempty"`
 	Node     *string `json:"node,omitempty"`
 	Timeline *int64  `json:"timeline,omitempty"`
-	// Position in the write-ahead log.
+	// Position in the write-ahead log when the status was last written: it is no reason to write it.
 	Position *string `json:"position,omitempty"`
-	// LagBytes is how far a standby's flushed position is behind the primary.
+	// LagBytes is how far a standby's flushed position was behind the primary when the status was last written, which it is when
+	// the lag, beyond 16 MiB, has doubled or halved.
 	LagBytes *int64 `json:"lagBytes,omitempty"`
 	// Restarts of the pod's container since the pod was made.
 	Restarts *int32 `json:"restarts,omitempty"`
