@@ -88,5 +88,19 @@ func slimPod(object any) (any, error) {
 		spec.Containers = append(spec.Containers, corev1.Container{Name: pod.Spec.Containers[i].Name, Image: pod.Spec.Containers[i].Image})
 	}
 	pod.Spec = spec
+	slimStatus(&pod.Status)
 	return slim(pod)
+}
+
+// slimStatus drops what the kubelet tells of each container's mounts, resources and identifiers.
+func slimStatus(status *corev1.PodStatus) {
+	status.HostIPs, status.PodIPs, status.AllocatedResources, status.Resources = nil, nil, nil, nil
+	status.HostIP, status.NominatedNodeName = shared(status.HostIP), shared(status.NominatedNodeName)
+	for _, containers := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses, status.EphemeralContainerStatuses} {
+		for i := range containers {
+			container := &containers[i]
+			container.VolumeMounts, container.AllocatedResources, container.AllocatedResourcesStatus, container.Resources, container.User = nil, nil, nil, nil, nil
+			container.ContainerID, container.Name, container.Image, container.ImageID = "", shared(container.Name), shared(container.Image), shared(container.ImageID)
+		}
+	}
 }

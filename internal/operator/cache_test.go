@@ -18,6 +18,8 @@ func TestOfAPodIsKeptWhatControllersReadAndNoMore(t *testing.T) {
 		NodeName: "node-1", Volumes: []corev1.Volume{{Name: "data"}}, InitContainers: []corev1.Container{{Name: "install"}},
 		Containers: []corev1.Container{{Name: "postgres", Image: "postgres:17", Env: []corev1.EnvVar{{Name: "A", Value: "B"}}, VolumeMounts: []corev1.VolumeMount{{Name: "data"}}}},
 	}}
+	whole.Status.HostIPs, whole.Status.ContainerStatuses = []corev1.HostIP{{IP: "10.0.0.9"}}, []corev1.ContainerStatus{{Name: "postgres", ImageID: "id", ContainerID: "c",
+		VolumeMounts: []corev1.VolumeMountStatus{{Name: "data"}}, Resources: &corev1.ResourceRequirements{}, User: &corev1.ContainerUser{}}}
 	whole.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
 	want := &corev1.Pod{ObjectMeta: kept, Status: status, Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "postgres", Image: "postgres:17"}}}}
 	slim, err := slimPod(whole)

@@ -113,14 +113,24 @@ func SplitHosts(hosts []string) (names []string, ips []net.IP) {
 // ErrNoKey is returned by Issue where the authority's key was lost.
 var ErrNoKey = errors.New("the authority's key is missing")
 
+// NewKey for a leaf.
+func NewKey(random io.Reader) (*ecdsa.PrivateKey, error) {
+	return ecdsa.GenerateKey(elliptic.P256(), random)
+}
+
 // Issue signs a new key. The leaf never outlives its authority.
 func (a Authority) Issue(now time.Time, random io.Reader, request LeafRequest) (Leaf, error) {
-	if !a.CanSign() {
-		return Leaf{}, ErrNoKey
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
+	key, err := NewKey(random)
 	if err != nil {
 		return Leaf{}, fmt.Errorf("making the key of the %s certificate: %w", request.Role, err)
+	}
+	return a.Certify(now, random, key, request)
+}
+
+// Certify signs a key that there is. As with Issue, the leaf never outlives its authority.
+func (a Authority) Certify(now time.Time, random io.Reader, key *ecdsa.PrivateKey, request LeafRequest) (Leaf, error) {
+	if !a.CanSign() {
+		return Leaf{}, ErrNoKey
 	}
 	serial, err := newSerial(random)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -49,26 +50,63 @@ func TestEachInstanceIsHeldToItsOwnNameAlthoughAllShareWhatTheyTrust(t *testing.
 	addresses := map[string]string{"shop-1": serving(t, authority, "shop-1"), "shop-2": serving(t, authority, "shop-2")}
 	connections := &Connections{}
 	key := types.NamespacedName{Namespace: "n", Name: "shop"}
-	dial, err := connections.Of(key, pki.State{Current: authority}, time.Now())
+	expecting, err := connections.configurations(key, pki.State{Current: authority}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, address := range addresses {
 		for expected := range addresses {
-			asks := instanceapi.NewClient(address, connections.clusters[key].expecting(hostOf(expected)))
+			asks := instanceapi.NewClient(address, expecting(expected))
 			status, err := asks.Status(t.Context())
-			asks.Close()
+			HangUp(map[string]Instance{name: {Client: asks}, "shop-3": {}})
 			if (err == nil) != (name == expected) {
 				t.Errorf("%s is asked as %s: %+v (%v)", name, expected, status, err)
 			}
 		}
 	}
-	first := dial("shop-1", "10.0.0.1")
-	if dial("shop-1", "10.0.0.1") != first || dial("shop-1", "10.0.0.2") == first {
-		t.Error("a client is made for each question, or kept for an address that is another's")
+}
+
+func TestTheOperatorsCertificateIsMadeAnewForAnotherAuthorityAndHalfwayThroughItsLife(t *testing.T) {
+	start := time.Now().Truncate(time.Second) // as certificates have it
+	generate := func() pki.Authority {
+		authority, err := pki.Generate(start, rand.Reader, pki.Identity{Kind: pki.KindPeer, Namespace: "n", Cluster: "shop"}, 100*time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return authority
+	}
+	first, second := generate(), generate()
+	connections := &Connections{}
+	key := types.NamespacedName{Namespace: "n", Name: "shop"}
+	shownTo := func(authority pki.Authority, after time.Duration) string {
+		leaf, err := connections.leaf(key, authority, start.Add(after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := leaf.Certificate.CheckSignatureFrom(authority.Certificate); err != nil {
+			t.Errorf("after %s: %v", after, err)
+		}
+		return leaf.Fingerprint()
+	}
+	made := shownTo(first, 0)
+	if shownTo(first, 12*time.Hour) != made {
+		t.Error("it is made for each look")
+	}
+	renewed := shownTo(first, 12*time.Hour+time.Second)
+	if renewed == made {
+		t.Error("it is shown until it expires")
+	}
+	if shownTo(second, 12*time.Hour+time.Second) == renewed {
+		t.Error("another authority signed it")
 	}
 	connections.Forget(key)
-	if len(connections.clusters) != 0 {
+	if len(connections.shown) != 0 {
 		t.Error("a cluster that is gone is remembered")
+	}
+}
+
+func TestWithoutAnAuthorityThatSignsNobodyIsAsked(t *testing.T) {
+	if dial, err := (&Connections{}).Of(types.NamespacedName{}, pki.State{}, time.Now()); dial != nil || !errors.Is(err, errNoAuthority) {
+		t.Errorf("%v", err)
 	}
 }

@@ -137,6 +137,9 @@ func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	opening := &opening{cluster: cluster}
 	outcomes := reconcile.Run(ctx, opening, r.openingPhases())
 	scope := opening.scope
+	if scope != nil {
+		defer contact.HangUp(scope.observed.instances)
+	}
 	if !opening.complete {
 		return r.reportBlind(ctx, cluster, outcomes)
 	}

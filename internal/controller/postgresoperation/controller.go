@@ -80,6 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // advance by one step. Only what the status remembers is acted upon: what a step notes is written before the next is taken.
 func (r *Reconciler) advance(ctx context.Context, a *attempt) error {
 	f, cluster, err := r.observe(ctx, a.operation)
+	defer contact.HangUp(f.instances)
 	if err != nil {
 		return fmt.Errorf("observing: %w", err)
 	}
