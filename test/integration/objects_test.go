@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -35,12 +36,15 @@ func cluster(t *testing.T, name, spec string) *unstructured.Unstructured {
 	if !strings.Contains(spec, "storage:") {
 		spec = "storage: {size: 1Gi}\n" + spec
 	}
-	return object(t, `
+	made := object(t, `
 apiVersion: postgres.timonier.io/v1alpha1
 kind: PostgresCluster
 metadata: {name: "`+name+`", namespace: shop}
 spec:
 `+indent(spec))
+	// It need not exist, and the API server ends with the tests; but each that is left is work for the operator, which later tests wait for.
+	t.Cleanup(func() { _ = server.client.Delete(context.Background(), made) })
+	return made
 }
 
 func indent(text string) string {

@@ -150,7 +150,6 @@ func asked(t *testing.T, c client.Client, name, spec string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Delete(context.Background(), made) }) // the API server ends with the tests
 }
 
 func key(name string) client.ObjectKey { return client.ObjectKey{Namespace: "shop", Name: name} }

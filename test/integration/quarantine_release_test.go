@@ -105,6 +105,10 @@ func TestAPersonReleasesWhatASelectorFindsAndNoOther(t *testing.T) {
 
 func TestWhatMostClustersFailByPutsNobodyIntoQuarantineAndIsTheOperatorsToTell(t *testing.T) {
 	c := operatorRuns(t)
+	eventuallyWithin(t, time.Minute, "the clusters of tests before are gone: most of all are those of this one", func() bool {
+		clusters := &v1alpha1.PostgresClusterList{}
+		return c.List(t.Context(), clusters) == nil && len(clusters.Items) == 0
+	})
 	platformSays(t, c, platformv1alpha1.PlatformSpec{})
 	lift := refused(t, c, "!object.metadata.name.startsWith('fleet') || !object.metadata.name.endsWith('-ro')", "fleet-ro")
 	var fleet []string
