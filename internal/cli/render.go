@@ -192,14 +192,13 @@ func (o *Overview) instances(text *strings.Builder) {
 	}
 }
 
-// lag as far as the status knows it: it is written when it has doubled or halved.
+// lag as far as the status knows it: it is written when it has doubled or halved, beyond what is usual.
 func lag(instance *v1alpha1.InstanceStatus) string {
-	const unwritten = 2 * v1alpha1.UsualLagBytes
 	switch {
 	case instance.LagBytes == nil:
 		return "-"
-	case *instance.LagBytes < unwritten:
-		return fmt.Sprintf("<%d MB", unwritten>>20)
+	case *instance.LagBytes < 2*v1alpha1.UsualLagBytes:
+		return fmt.Sprintf("<%d MB", 2*max(*instance.LagBytes, v1alpha1.UsualLagBytes)>>20)
 	}
 	return fmt.Sprintf("~%d MB", *instance.LagBytes>>20)
 }

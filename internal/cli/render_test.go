@@ -51,6 +51,17 @@ func orders() *Overview {
 	return o
 }
 
+func TestALagIsShownNoMoreExactlyThanTheStatusKnowsIt(t *testing.T) {
+	if none := lag(&v1alpha1.InstanceStatus{}); none != "-" {
+		t.Errorf("none: %q", none)
+	}
+	for bytes, want := range map[int64]string{0: "<32 MB", 16 << 20: "<32 MB", 31 << 20: "<62 MB", 32 << 20: "~32 MB", 3 << 30: "~3072 MB"} {
+		if got := lag(&v1alpha1.InstanceStatus{LagBytes: &bytes}); got != want {
+			t.Errorf("%d: %q, want %q", bytes, got, want)
+		}
+	}
+}
+
 func TestWhatAPersonOnCallIsShown(t *testing.T) {
 	for name, change := range map[string]func(o *Overview, status *v1alpha1.PostgresClusterStatus){
 		"well": func(*Overview, *v1alpha1.PostgresClusterStatus) {},

@@ -59,6 +59,15 @@ func (m *Memory) Found(owner types.UID, matter Matter, digest Digest) {
 	m.owners[owner][matter] = digest
 }
 
+// Drop matters that the owner has no more.
+func (m *Memory) Drop(owner types.UID, matters ...Matter) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, matter := range matters {
+		delete(m.owners[owner], matter)
+	}
+}
+
 // Forget all of an owner that is gone.
 func (m *Memory) Forget(owner types.UID) {
 	m.mutex.Lock()

@@ -24,6 +24,11 @@ func TestWhatWasFoundRightIsSoUntilAnythingOfItChanges(t *testing.T) {
 	if memory.Right("a", matter, DigestOf([]byte("1"), []byte("x"))) {
 		t.Error("what was found right before it changed still counts")
 	}
+	memory.Found("a", Matter{"Secret", "orders"}, DigestOf(nil))
+	if memory.Drop("a", matter); memory.Right("a", matter, DigestOf([]byte("2"), []byte("x"))) || !memory.Right("a", Matter{"Secret", "orders"}, DigestOf(nil)) {
+		t.Error("what was dropped is known, or another matter is not")
+	}
+	memory.Found("a", matter, DigestOf([]byte("2"), []byte("x")))
 	memory.Forget("a")
 	if memory.Right("a", matter, DigestOf([]byte("2"), []byte("x"))) {
 		t.Error("what was forgotten is still known")

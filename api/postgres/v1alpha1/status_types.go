@@ -126,10 +126,11 @@ const (
 	RoleNone InstanceRole = "None"
 )
 
-// UsualLagBytes, one segment of WAL, is how far a standby may be behind without that being news. Beyond, a lag is written anew when it has doubled or halved.
+// UsualLagBytes is how far a standby may be behind without that being news: one segment of WAL. Beyond, a lag is written anew when it has doubled or halved.
 const UsualLagBytes int64 = 16 << 20
 
-// InstanceStatus is one instance as last seen. Positions and lags are as of the last change of a state: live values are in the metrics.
+// InstanceStatus is one instance as last seen. Positions and lags are as of the last change of a state, or a minute old while no instance leads: live
+// values are in the metrics.
 type InstanceStatus struct {
 	// +required
 	Name string `json:"name"`
@@ -149,7 +150,7 @@ type InstanceStatus struct {
 	Node string `json:"node,omitempty"`
 	// +optional
 	Timeline int64 `json:"timeline,omitempty"`
-	// Position in the write-ahead log when the status was last written: it is no reason to write it.
+	// Position in the write-ahead log when the status was last written: it is no reason to write it, but where no instance leads, once a minute.
 	// +optional
 	Position string `json:"position,omitempty"`
 	// LagBytes is how far a standby's flushed position was behind the primary when the status was last written, which it is when

@@ -70,7 +70,7 @@ func TestCountsAloneAreNoReasonToWriteTheStatus(t *testing.T) {
 	if before := status(1, &at); worthWriting(before, status(2, &at)) || before.Availability.CancelledWaits[0].Count != 1 {
 		t.Error("a count is written at once, or lost")
 	}
-	if !worthCounting(status(1, &at), status(2, &at)) || worthCounting(status(1, &at), status(1, &at)) {
+	if !worthNoting(status(1, &at), status(2, &at)) || worthNoting(status(1, &at), status(1, &at)) {
 		t.Error("a count is never written, or where it is the same")
 	}
 	if !worthWriting(status(1, nil), status(1, &at)) {

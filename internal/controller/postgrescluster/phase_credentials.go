@@ -179,6 +179,7 @@ func (r *Reconciler) removeCredentials(ctx context.Context, s *scope, role v1alp
 	if err := reconcile.IgnoreLeftAlone(client.IgnoreNotFound(r.Client.Delete(ctx, secret))); err != nil {
 		return fmt.Errorf("removing Secret %s of role %s: %w", secret.Name, role.Name, err)
 	}
+	r.memory.Drop(s.cluster.UID, reconcile.Matter{Kind: kindSecret, Name: secret.Name}, reconcile.Matter{Kind: keyVerifier, Name: role.Name})
 	return nil
 }
 

@@ -36,7 +36,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 	before := s.cluster.Status.DeepCopy()
 	status := s.status(*before.DeepCopy(), verdict, r.Keeper.Version)
 	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) ||
-		worthCounting(*before, status) && r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) {
+		worthNoting(*before, status) && r.written.longAgo(client.ObjectKeyFromObject(s.cluster), s.now) {
 		err := r.writeStatus(ctx, s.cluster, status)
 		if apierrors.IsConflict(err) {
 			before, status, err = r.writeStatusAnew(ctx, s, verdict)

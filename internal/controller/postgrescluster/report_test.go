@@ -44,7 +44,7 @@ func TestWhatWasNotLookedAtStaysInTheStatus(t *testing.T) {
 	}
 }
 
-func TestTheFirstLookAtAClusterIsNoReasonToWriteItsCountsAgain(t *testing.T) {
+func TestTheFirstLookAtAClusterIsNoReasonToWriteWhatIsNoState(t *testing.T) {
 	key, start := types.NamespacedName{Namespace: "sales", Name: "shop"}, time.Unix(1000, 0)
 	remembered := &written{}
 	if remembered.longAgo(key, start) || remembered.longAgo(key, start.Add(time.Minute)) {
@@ -84,6 +84,18 @@ func TestPositionsAreNoReasonToWriteTheStatusAndALagIsOnceItHasDoubledOrHalved(t
 	joined.Instances[0].Name = "c-2"
 	if !worthWriting(of("0/1", new(int64(0))), joined) {
 		t.Error("another instance is no news")
+	}
+}
+
+func TestPositionsAreNotedWhileNobodyLeads(t *testing.T) {
+	of := func(primary, position string) v1alpha1.PostgresClusterStatus {
+		return v1alpha1.PostgresClusterStatus{Primary: primary, Instances: []v1alpha1.InstanceStatus{{Name: "c-1", Position: position}}}
+	}
+	if !worthNoting(of("", "0/1"), of("", "0/2")) {
+		t.Error("a copy that is still replaying looks as if it had ended")
+	}
+	if worthNoting(of("", "0/1"), of("", "0/1")) || worthNoting(of("c-2", "0/1"), of("c-2", "0/2")) {
+		t.Error("they are noted where they stay, or while somebody leads")
 	}
 }
 

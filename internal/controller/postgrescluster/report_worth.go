@@ -1,6 +1,7 @@
 package postgrescluster
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 )
 
-// countsEvery is how often counts alone are a reason to write the status.
-const countsEvery = time.Minute
+// notedEvery is how often what is no state is a reason to write the status.
+const notedEvery = time.Minute
 
 // written remembers when each cluster's status was last written. The zero value is ready to use.
 type written struct {
@@ -19,7 +20,7 @@ type written struct {
 	at    map[types.NamespacedName]time.Time
 }
 
-// longAgo tells whether counts are to be written again. One that is looked at for the first time may have been written just now, by another operator.
+// longAgo tells whether that may be written again. One that is looked at for the first time may have been written just now, by another operator.
 func (w *written) longAgo(key types.NamespacedName, now time.Time) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -28,7 +29,7 @@ func (w *written) longAgo(key types.NamespacedName, now time.Time) bool {
 		w.keep(key, now)
 		return false
 	}
-	return now.Sub(at) > countsEvery
+	return now.Sub(at) > notedEvery
 }
 
 func (w *written) set(key types.NamespacedName, at time.Time) {
@@ -51,21 +52,29 @@ func (w *written) forget(key types.NamespacedName) {
 	delete(w.at, key)
 }
 
-// worthWriting tells whether a state has changed. Positions and counts go with what has; positions alone never are a reason, for they move with
+// worthWriting tells whether a state has changed. Positions and counts go with what has; positions alone are no reason, for they move with
 // each transaction of each cluster: live ones are in the metrics.
 func worthWriting(before, after v1alpha1.PostgresClusterStatus) bool {
 	return lagMoved(before.Instances, after.Instances) || !equality.Semantic.DeepEqual(withoutLiveValues(before), withoutLiveValues(after))
 }
 
-// worthCounting tells whether something was counted that is no state yet.
-func worthCounting(before, after v1alpha1.PostgresClusterStatus) bool {
+// worthNoting tells whether something moved that is no state and is to be known all the same: what was counted; and positions while nobody leads, for by them
+// a person chooses whom to promote, and the furthest may still be replaying.
+func worthNoting(before, after v1alpha1.PostgresClusterStatus) bool {
 	waits := func(status v1alpha1.PostgresClusterStatus) []v1alpha1.CancelledWaits {
 		if status.Availability == nil {
 			return nil
 		}
 		return status.Availability.CancelledWaits
 	}
-	return !equality.Semantic.DeepEqual(waits(before), waits(after))
+	positions := func(status v1alpha1.PostgresClusterStatus) map[string]string {
+		found := map[string]string{}
+		for i := range status.Instances {
+			found[status.Instances[i].Name] = status.Instances[i].Position
+		}
+		return found
+	}
+	return !equality.Semantic.DeepEqual(waits(before), waits(after)) || after.Primary == "" && !maps.Equal(positions(before), positions(after))
 }
 
 // lagMoved tells whether a standby that streams is far behind, or has caught up, since it was written: by a factor of two, beyond what is usual.

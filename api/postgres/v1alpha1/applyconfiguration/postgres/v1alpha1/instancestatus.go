@@ -13,7 +13,8 @@ import (
 // InstanceStatusApplyConfiguration represents a declarative configuration of the InstanceStatus type for use
 // with apply.
 //
-// InstanceStatus is one instance as last seen. Positions and lags are as of the last change of a state: live values are in the metrics.
+// InstanceStatus is one instance as last seen. Positions and lags are as of the last change of a state, or a minute old while no instance leads: live
+// values are in the metrics.
 type InstanceStatusApplyConfiguration struct {
 	Name *string                        `json:"name,omitempty"`
 	Role *postgresv1alpha1.InstanceRole `json:"role,omitempty"`
@@ -25,7 +26,7 @@ type InstanceStatusApplyConfiguration struct {
 	Ready    *bool   `json:"ready,omitempty"`
 	Node     *string `json:"node,omitempty"`
 	Timeline *int64  `json:"timeline,omitempty"`
-	// Position in the write-ahead log when the status was last written: it is no reason to write it.
+	// Position in the write-ahead log when the status was last written: it is no reason to write it, but where no instance leads, once a minute.
 	Position *string `json:"position,omitempty"`
 	// LagBytes is how far a standby's flushed position was behind the primary when the status was last written, which it is when
 	// the lag, beyond 16 MiB, has doubled or halved.
