@@ -31,7 +31,7 @@ type Keeper struct {
 type Subject struct {
 	UID        types.UID
 	Generation int64
-	// References is a hash of the Secrets and ConfigMaps that its spec names, "" where that is not known: it need not be while nothing is in quarantine.
+	// References is a hash of the Secrets and ConfigMaps that its spec names, "" where that is not known: it need not be while nothing fails.
 	References string
 	// Token of the release that a person asks for, "" for none.
 	Token string

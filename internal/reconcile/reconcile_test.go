@@ -95,6 +95,19 @@ func TestWrappedErrorsKeepTheirKind(t *testing.T) {
 	}
 }
 
+func TestWhatIsSuspendedByARoundIsNeitherRetriedNorWaitedForAfterIt(t *testing.T) {
+	outcomes := []Outcome{{Phase: "network", Err: errors.New("forbidden")}, {Phase: "access", Err: errors.New("refused")}}
+	if verdict := JudgeSuspended(outcomes, []string{"network"}); verdict.Failed == nil || verdict.Failed.Error() != "access: refused" {
+		t.Errorf("failed = %v", verdict.Failed)
+	}
+	if verdict := JudgeSuspended(outcomes, []string{"network", "access"}); verdict != (Verdict{}) {
+		t.Errorf("verdict = %+v", verdict)
+	}
+	if len(outcomes) != 2 || outcomes[0].Phase != "network" || outcomes[1].Phase != "access" {
+		t.Errorf("the outcomes themselves were changed: %v", outcomes)
+	}
+}
+
 func TestConditionsFollowTheVerdict(t *testing.T) {
 	wait := &WaitError{Reason: "Scaling", Message: "2 of 3"}
 	stalled := &StalledError{Reason: "NameTaken", Message: "taken"}

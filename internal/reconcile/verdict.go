@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,6 +43,12 @@ func Judge(outcomes []Outcome) Verdict {
 		verdict.Failed = errors.Join(verdict.Failed, fmt.Errorf("%s: %w", outcome.Phase, outcome.Err))
 	}
 	return verdict
+}
+
+// JudgeSuspended judges outcomes of a round after which these phases are suspended: how one of them ended is in its entry of the quarantine, and it is
+// neither retried nor waited for.
+func JudgeSuspended(outcomes []Outcome, suspended []string) Verdict {
+	return Judge(slices.DeleteFunc(slices.Clone(outcomes), func(o Outcome) bool { return slices.Contains(suspended, o.Phase) }))
 }
 
 func soonest(a, b time.Duration) time.Duration {

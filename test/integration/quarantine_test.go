@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -134,6 +135,50 @@ func TestWhatKeepsFailingIsSuspendedAndAllElseGoesOn(t *testing.T) {
 	})
 	exists[corev1.Service](t, c, "poisoned-ro")
 	told(t, c, "poisoned", v1alpha1.ReasonRecovered)
+}
+
+func TestEnteringQuarantineIsOneWriteThatSaysAll(t *testing.T) {
+	c := operatorRuns(t)
+	lift := forbidden(t, c, "entering-ro")
+	defer lift()
+	given(t, c, "entering-password", map[string][]byte{"password": []byte("a good one")})
+	asked(t, c, "entering", "instances: 1\nroles: [{name: clerk, passwordSecretRef: {name: entering-password}}]")
+	watching, err := client.NewWithWatch(server.config, client.Options{Scheme: c.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, err := watching.Watch(t.Context(), &v1alpha1.PostgresClusterList{}, client.InNamespace("shop"), client.MatchingFields{"metadata.name": "entering"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer versions.Stop()
+	quarantined(t, c, "entering")
+	workedOn(t, c, "entering")
+	found := exists[v1alpha1.PostgresCluster](t, c, "entering")
+
+	var first *v1alpha1.PostgresCluster
+	for version := range versions.ResultChan() {
+		cluster, ok := version.Object.(*v1alpha1.PostgresCluster)
+		if !ok {
+			t.Fatalf("the watch ended: %v", version.Object)
+		}
+		if first == nil && len(cluster.Status.Quarantine) > 0 {
+			first = cluster
+		}
+		if cluster.ResourceVersion == found.ResourceVersion {
+			break
+		}
+	}
+	if diff := cmp.Diff(first.Status, found.Status); diff != "" {
+		t.Errorf("it was put into quarantine, looked at again, and written again (-at first +then):\n%s", diff)
+	}
+	if first.Status.Quarantine[0].References == "" {
+		t.Errorf("what the spec names is not known: %+v", first.Status.Quarantine[0])
+	}
+	// Its pod is waited for, as nothing runs it here.
+	if working := meta.FindStatusCondition(first.Status.Conditions, v1alpha1.ConditionReconciling); working == nil || working.Reason != v1alpha1.ReasonStarting {
+		t.Errorf("what is suspended is not being retried: %+v", working)
+	}
 }
 
 func TestWhatIsInQuarantineIsTriedAgainByItselfAndByAChangeOfTheSpec(t *testing.T) {

@@ -33,9 +33,10 @@ func (s *scope) steeringFacts(version string) steeringFacts {
 	}
 }
 
-// observeReferences notes what the Secrets that the spec names are like, once something is in quarantine: a change of theirs is a reason to try it again.
+// observeReferences notes what the Secrets that the spec names are like, once something fails: a change of theirs after it came into quarantine is a reason
+// to try it again.
 func (r *Reconciler) observeReferences(ctx context.Context, s *scope) error {
-	if len(s.cluster.Status.Quarantine) == 0 {
+	if len(s.cluster.Status.Failures)+len(s.cluster.Status.Quarantine) == 0 {
 		return nil
 	}
 	var names []string

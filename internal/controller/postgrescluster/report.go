@@ -17,6 +17,7 @@ import (
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	applyconfiguration "github.com/timonier-io/timonier/api/postgres/v1alpha1/applyconfiguration/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 // lookAgainAfter is how often a cluster at rest is looked at: an instance's own state is not watched.
@@ -28,8 +29,8 @@ const jitter = 0.4
 // report writes status and events from what was observed and how the phases ended, in one place, and says when to
 // look again.
 func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round, outcomes []reconcile.Outcome) (ctrl.Result, error) {
-	verdict := reconcile.Judge(outcomes)
 	failures, changes := r.Keeper.End(round, outcomes)
+	verdict := reconcile.JudgeSuspended(outcomes, quarantine.Suspended(failures))
 	s.failures = failures
 	s.due(round.NextAttempt(failures))
 	r.Metrics.outcomes(outcomes)

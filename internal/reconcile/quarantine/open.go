@@ -89,7 +89,7 @@ func Open(known contract.FailureStatus, facts Facts) (contract.FailureStatus, []
 	for i := range status.Quarantine {
 		entry := &status.Quarantine[i]
 		if entry.References == "" {
-			entry.References = facts.References // which nobody looked at before something was in quarantine
+			entry.References = facts.References // which nobody looked at when it came into quarantine, as by three panics at once
 		}
 		if why := whyTry(*entry, facts, asked); why != "" && !entry.Trying {
 			entry.Trying = true
