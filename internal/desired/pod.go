@@ -67,14 +67,18 @@ func Pod(c Cluster, in PodInput) *corev1ac.PodApplyConfiguration {
 			naming.LabelInstance:  in.Instance,
 			naming.LabelComponent: ComponentInstance,
 		})).
-		WithAnnotations(c.annotations(map[string]string{naming.AnnotationPodHash: podHash(c.podSpec(PodInput{
-			Instance: in.Instance, PostgresImage: in.PostgresImage}))})).
+		WithAnnotations(c.annotations(map[string]string{naming.AnnotationPodHash: PodHash(c, in)})).
 		WithOwnerReferences(c.owner()).
 		WithSpec(spec)
 }
 
-// podHash over all of a pod's spec.
-func podHash(spec *corev1ac.PodSpecApplyConfiguration) string {
+// PodHash is the annotation of an instance's pod.
+func PodHash(c Cluster, in PodInput) string {
+	return hashOf(c.podSpec(PodInput{Instance: in.Instance, PostgresImage: in.PostgresImage}))
+}
+
+// hashOf all of a pod's spec.
+func hashOf(spec *corev1ac.PodSpecApplyConfiguration) string {
 	content, err := json.Marshal(spec)
 	if err != nil {
 		// Apply configurations are plain data: this cannot happen, and silence would roll every pod.
@@ -224,7 +228,7 @@ func ImageCheckPod(c Cluster, in PodInput) *corev1ac.PodApplyConfiguration {
 	c.schedule(spec)
 	return corev1ac.Pod(naming.ImageCheck(c.Name), c.Namespace).
 		WithLabels(c.labels(map[string]string{naming.LabelComponent: ComponentImageCheck})).
-		WithAnnotations(c.annotations(map[string]string{naming.AnnotationPodHash: podHash(spec)})).
+		WithAnnotations(c.annotations(map[string]string{naming.AnnotationPodHash: hashOf(spec)})).
 		WithOwnerReferences(c.owner()).WithSpec(spec)
 }
 

@@ -122,16 +122,14 @@ func isKnownPrefix(major, prefix string) bool {
 
 // checkTogether judges values that depend on each other, each of which is right by itself.
 func checkTogether(major string, parameters map[string]string) []Problem {
+	settings := settingsByName(SettingsInput{Major: major, Parameters: parameters})
 	value := func(name string) float64 {
-		for _, s := range EffectiveSettings(SettingsInput{Major: major, Parameters: parameters}) {
-			if s.Name == name {
-				p, _ := catalogue.Lookup(major, name)
-				n, _ := parseNumber(p, s.Value) // checked before
-				return n
-			}
-		}
 		p, _ := catalogue.Lookup(major, name)
-		n, _ := parseNumber(p, p.Default) // 0 where this version does not have it
+		text := p.Default
+		if s, set := settings[name]; set {
+			text = s.Value // checked before
+		}
+		n, _ := parseNumber(p, text) // 0 where this version does not have it
 		return n
 	}
 	most := value("max_connections")

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,7 +68,14 @@ type EffectiveSetting struct {
 
 // EffectiveSettings is everything that postgresql.conf is to say, sorted by name without regard to case.
 func EffectiveSettings(in SettingsInput) []EffectiveSetting {
-	settings := map[string]EffectiveSetting{}
+	return slices.SortedFunc(maps.Values(settingsByName(in)), func(a, b EffectiveSetting) int {
+		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+	})
+}
+
+// settingsByName are EffectiveSettings, by the catalogue's spelling of their names.
+func settingsByName(in SettingsInput) map[string]EffectiveSetting {
+	settings := make(map[string]EffectiveSetting, len(settingsTable)+len(in.Parameters))
 	for _, s := range settingsTable {
 		if value := s.value(in); value != "" {
 			source := SourceTimonier
@@ -86,14 +94,7 @@ func EffectiveSettings(in SettingsInput) []EffectiveSetting {
 	}
 	preload(settings)
 	raiseToFloor(settings, in)
-	result := make([]EffectiveSetting, 0, len(settings))
-	for _, s := range settings {
-		result = append(result, s)
-	}
-	slices.SortFunc(result, func(a, b EffectiveSetting) int {
-		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
-	})
-	return result
+	return settings
 }
 
 // canonicalName is the catalogue's spelling of a name: PostgreSQL takes any case, a map does not.
@@ -173,12 +174,10 @@ func RenderSettings(in SettingsInput) string {
 // DesiredStandbySensitive are the values of StandbySensitive that these parameters of
 // a user lead to, Timonier's defaults included; what Raised and Lowered compare.
 func DesiredStandbySensitive(major string, parameters map[string]string) map[string]int64 {
-	desired := map[string]int64{}
-	for _, s := range EffectiveSettings(SettingsInput{Major: major, Parameters: parameters}) {
-		if slices.Contains(StandbySensitive, s.Name) {
-			if value, ok := wholeNumber(major, s.Name, s.Value); ok {
-				desired[s.Name] = value
-			}
+	desired, settings := map[string]int64{}, settingsByName(SettingsInput{Major: major, Parameters: parameters})
+	for _, name := range StandbySensitive {
+		if value, ok := wholeNumber(major, name, settings[name].Value); ok {
+			desired[name] = value
 		}
 	}
 	return desired

@@ -147,5 +147,5 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // podHash of the pod as it is wanted now.
 func (r *Reconciler) podHash(s *scope, name string) string {
-	return desired.Pod(s.desired, r.podInput(s, name)).Annotations[naming.AnnotationPodHash]
+	return desired.PodHash(s.desired, r.podInput(s, name))
 }
