@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -41,7 +43,7 @@ import (
 type Options struct {
 	// Namespace that the operator runs in: its own Lease is there.
 	Namespace string
-	// PodName of the operator itself, to find out which image it runs from.
+	// PodName of the operator itself, to find out which image it runs from, and to be known again after a crash; "" for none.
 	PodName string
 	// ManagerImage from which the instance manager is copied into pods; "" for the operator's own.
 	ManagerImage string
@@ -73,14 +75,18 @@ const electionID = "timonier-operator"
 // Run runs the operator until the context ends.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
 	ctrl.SetLogger(logr.FromSlogHandler(options.Logger.Handler()))
-	manager, err := newManager(config, options)
+	pod, err := ownPod(ctx, config, options.Namespace, options.PodName)
 	if err != nil {
 		return err
 	}
 	if options.ManagerImage == "" {
-		if options.ManagerImage, err = ownImage(ctx, manager.GetAPIReader(), options.Namespace, options.PodName); err != nil {
+		if options.ManagerImage, err = ownImage(pod); err != nil {
 			return err
 		}
+	}
+	manager, err := newManager(config, pod, options)
+	if err != nil {
+		return err
 	}
 	options.PostgresImages = postgresImages(options.ManagerImage, options.PostgresImages)
 	if options.Now == nil {
@@ -165,7 +171,7 @@ func addPlatform(manager ctrl.Manager, options Options, keepers map[string]*reco
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=timonier-system,verbs=get;create;update;patch
 
-func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+func newManager(config *rest.Config, pod *corev1.Pod, options Options) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientscheme.AddToScheme, postgresv1alpha1.AddToScheme, platformv1alpha1.AddToScheme,
@@ -178,6 +184,10 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	// hold up clusters that have something to do for those that have not. The API server has fair queueing of its own, and there are never
 	// more calls at the same time than workers.
 	config.QPS = -1
+	turn, err := leadership(config, pod, options.Namespace)
+	if err != nil {
+		return nil, err
+	}
 	// Less than the pod's grace period: what runs is cancelled and has ended, and the leadership is released, before the kubelet kills.
 	endsWithin := 20 * time.Second
 	manager, err := ctrl.NewManager(config, ctrl.Options{
@@ -188,9 +198,12 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		LeaderElectionID:              electionID,
 		LeaderElectionNamespace:       options.Namespace,
 		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       &endsWithin,
-		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress, ExtraHandlers: settingsPage(options)},
-		HealthProbeBindAddress:        options.ProbeAddress,
+
+		LeaderElectionResourceLockInterface: turn,
+
+		GracefulShutdownTimeout: &endsWithin,
+		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress, ExtraHandlers: settingsPage(options)},
+		HealthProbeBindAddress:  options.ProbeAddress,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up: %w", err)
@@ -199,6 +212,23 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("probes: %w", err)
 	}
 	return manager, nil
+}
+
+// renewWithin is how long a leader may fail to renew its Lease before it ends: controller-runtime's own time.
+const renewWithin = 10 * time.Second
+
+// leadership is held in the name of the pod rather than of the process. An operator that was killed comes back in the same pod, and only once the former process
+// has gone: it goes on at once, where another holder would wait for the Lease to expire. nil, which is a name for each process, outside of a pod.
+func leadership(config *rest.Config, pod *corev1.Pod, namespace string) (resourcelock.Interface, error) {
+	if pod == nil {
+		return nil, nil
+	}
+	holder := resourcelock.ResourceLockConfig{Identity: pod.Name + "_" + string(pod.UID)}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, electionID, holder, config, renewWithin)
+	if err != nil {
+		return nil, fmt.Errorf("preparing to lead: %w", err)
+	}
+	return lock, nil
 }
 
 func policies(options Options) (peer, client pki.Policy, err error) {

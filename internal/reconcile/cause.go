@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,6 +34,7 @@ const (
 	ReasonError = "Error"
 
 	reasonConnection = "Connection"
+	reasonStorage    = "Storage"
 	reasonFile       = "File"
 )
 
@@ -112,9 +115,18 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 	case metav1.StatusReasonConflict, metav1.StatusReasonTimeout, metav1.StatusReasonServerTimeout, metav1.StatusReasonTooManyRequests,
 		metav1.StatusReasonServiceUnavailable, metav1.StatusReasonExpired:
 		return quarantine.Passing, reason, true
-	default:
-		return quarantine.Unknown, reason, true
 	}
+	if storageFails(status) {
+		return quarantine.Passing, reasonStorage, true
+	}
+	return quarantine.Unknown, reason, true
+}
+
+// storageFails tells whether etcd refused, without a quorum or out of space, and no object is at fault. The API server passes that on as an error of its own,
+// which only its text tells: that of etcd's errors (go.etcd.io/etcd/api/v3/v3rpc/rpctypes), or of a gRPC call that reached none.
+func storageFails(status metav1.Status) bool {
+	return status.Code >= http.StatusInternalServerError &&
+		(strings.Contains(status.Message, "etcdserver: ") || strings.Contains(status.Message, "rpc error: code = Unavailable"))
 }
 
 // Attempts are how the phases ended that ran, as quarantine counts them.

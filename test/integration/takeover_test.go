@@ -193,3 +193,37 @@ func TestAnOperatorThatIsKilledInTheMiddleOfAnOperationGoesOnWithIt(t *testing.T
 		return known.Count == 5 && known.Untold == 2
 	})
 }
+
+func TestAnOperatorThatWasKilledGoesOnInItsPodWithoutWaitingForItsOwnLease(t *testing.T) {
+	program, c, kubeconfig := operatorBuilt(t)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "timonier-system", Name: "timonier-operator-abcde"},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "operator", Image: "registry.example/timonier:test"}}}}
+	if err := c.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	inPod := []string{"TIMONIER_POD_NAME=" + pod.Name}
+	lease := func() coordinationv1.LeaseSpec {
+		t.Helper()
+		found := &coordinationv1.Lease{}
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "timonier-system", Name: "timonier-operator"}, found); err != nil {
+			t.Fatal(err)
+		}
+		return found.Spec
+	}
+	first := operatorWith(t, program, kubeconfig, inPod)
+	asked(t, c, "before", "instances: 1")
+	exists[corev1.Pod](t, c, "before-1")
+	held := lease()
+	if err := first.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-first.over
+
+	second := operatorWith(t, program, kubeconfig, inPod)
+	asked(t, c, "after", "instances: 1")
+	exists[corev1.Pod](t, c, "after-1")
+	if now := lease(); *now.HolderIdentity != *held.HolderIdentity || *now.LeaseTransitions != *held.LeaseTransitions {
+		t.Errorf("it led as %s for the %dth time before it was killed, and as %s for the %dth after it", *held.HolderIdentity, *held.LeaseTransitions, *now.HolderIdentity, *now.LeaseTransitions)
+	}
+	second.terminate(t)
+}

@@ -46,7 +46,7 @@ var table = []definition{
 	{
 		name: "pod-name", kind: plain{func(v *Values) *string { return &v.PodName }, nil},
 		notInConfigMap: "each pod of the operator has its own name, and they share the ConfigMap",
-		does:           "the operator's own pod, by which it finds its image",
+		does:           "the operator's own pod, by which it finds its image, and in whose name it leads: after a crash it goes on at once",
 	},
 	{
 		name: "manager-image", kind: plain{func(v *Values) *string { return &v.ManagerImage }, imageOrNone},

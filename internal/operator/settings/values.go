@@ -9,7 +9,7 @@ import (
 type Values struct {
 	// Namespace that the operator runs in: its own Lease and its ConfigMap are there.
 	Namespace string
-	// PodName of the operator itself, by which it finds its image; "" where it was not told.
+	// PodName of the operator itself, by which it finds its image, and in whose name it leads; "" where it was not told.
 	PodName string
 	// ManagerImage from which the instance manager is copied into pods; "" for the operator's own.
 	ManagerImage string
