@@ -115,11 +115,12 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 	case metav1.StatusReasonConflict, metav1.StatusReasonTimeout, metav1.StatusReasonServerTimeout, metav1.StatusReasonTooManyRequests,
 		metav1.StatusReasonServiceUnavailable, metav1.StatusReasonExpired:
 		return quarantine.Passing, reason, true
+	default:
+		if storageFails(status) {
+			return quarantine.Passing, reasonStorage, true
+		}
+		return quarantine.Unknown, reason, true
 	}
-	if storageFails(status) {
-		return quarantine.Passing, reasonStorage, true
-	}
-	return quarantine.Unknown, reason, true
 }
 
 // storageFails tells whether etcd refused, without a quorum or out of space, and no object is at fault. The API server passes that on as an error of its own,

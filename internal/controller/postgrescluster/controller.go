@@ -247,7 +247,7 @@ func clusterOfRenewal(_ context.Context, object client.Object) []ctrlreconcile.R
 func (r *Reconciler) allClusters(ctx context.Context, _ client.Object) []ctrlreconcile.Request {
 	var clusters v1alpha1.PostgresClusterList
 	if err := r.Client.List(ctx, &clusters); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "listing the clusters that a changed Platform concerns; they notice within half a minute by themselves")
+		ctrl.LoggerFrom(ctx).Error(err, "listing the clusters that a changed Platform concerns; they notice within a minute by themselves")
 		return nil
 	}
 	requests := make([]ctrlreconcile.Request, 0, len(clusters.Items))

@@ -20,11 +20,12 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
-// lookAgainAfter is how often a cluster at rest is looked at: an instance's own state is not watched.
-const lookAgainAfter = 25 * time.Second
+// lookAgainAfter is when a cluster at rest is looked at again at the earliest: an instance's own state is not watched.
+const lookAgainAfter = 20 * time.Second
 
-// jitter is by how much longer, as a part of it, it may take.
-const jitter = 0.4
+// jitter is by how much longer, as a part of it, it may take. Thousands of clusters that were looked at together, as after the operator's start, are to be
+// spread within one turn: in a shorter span all of them would be due at once, and a change of a spec would find every worker busy.
+const jitter = 1.0
 
 // report writes status and events from what was observed and how the phases ended, in one place, and says when to
 // look again.
@@ -77,7 +78,6 @@ func next(s *scope, verdict reconcile.Verdict) ctrl.Result {
 }
 
 func requeueAfter(s *scope, verdict reconcile.Verdict) time.Duration {
-	// Not all clusters that were first looked at together, as at the start of the operator, are to be looked at together for ever.
 	after := wait.Jitter(lookAgainAfter, jitter)
 	if verdict.RequeueAfter > 0 && s.steering.state != contract.Unmanaged { // nobody waits for what a person does
 		after = min(after, verdict.RequeueAfter)
