@@ -90,6 +90,9 @@ func TestOfThreeInstancesThePrimaryStopsLastAndOnlyThenAllElseGoes(t *testing.T)
 	hasEnded(t, c, "leaves-2")
 	gone(t, c, "leaves-rw", &corev1.Service{})
 	conditionIs(t, c, "leaves", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemoved)
+	eventually(t, "certificates that have gone are not said to expire", func() bool {
+		return exists[v1alpha1.PostgresCluster](t, c, "leaves").Status.Certificates.ExpiresAt == nil
+	})
 	for ordinal := 1; ordinal <= 3; ordinal++ {
 		exists[corev1.PersistentVolumeClaim](t, c, naming.Instance("leaves", ordinal))
 	}

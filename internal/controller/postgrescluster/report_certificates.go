@@ -95,6 +95,10 @@ func (c *certificates) leaveAlone(secret string) {
 // setCertificates says how long they last, and what was done about it.
 func (s *scope) setCertificates(status *v1alpha1.PostgresClusterStatus) {
 	found, told := s.certificates, &status.Certificates
+	if s.steering.state == contract.Removed && found.expires.IsZero() {
+		// They have gone with what used them: nobody is to be woken for their end.
+		*told = v1alpha1.CertificatesStatus{RenewedBy: told.RenewedBy}
+	}
 	if !found.expires.IsZero() {
 		told.ExpiresAt, told.First = &metav1.Time{Time: found.expires}, found.first
 	}

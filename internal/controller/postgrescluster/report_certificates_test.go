@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -73,6 +74,20 @@ func TestCertificatesOfAClusterThatIsLeftAloneAreWarnedOfWellBeforeTheyExpire(t 
 	}
 	if told := s.status(s.cluster.Status, reconcile.Verdict{}, "v1").Certificates; !told.ExpiresAt.Time.Equal(born.Add(60*day)) || !strings.HasSuffix(told.First, "/server.crt") {
 		t.Errorf("the status says %+v", told)
+	}
+}
+
+func TestCertificatesThatHaveGoneWithARemovedClusterAreNotSaidToExpire(t *testing.T) {
+	s := certified(t, policies(), day)
+	s.steering.state = contract.Removed
+	there := s.status(v1alpha1.PostgresClusterStatus{}, reconcile.Verdict{}, "v1")
+	if there.Certificates.ExpiresAt == nil {
+		t.Fatal("they are there still, and the status does not say until when")
+	}
+	there.Certificates.RenewedBy = "u-1"
+	s.certificates = certificates{}
+	if told := s.status(there, reconcile.Verdict{}, "v1").Certificates; !equality.Semantic.DeepEqual(told, v1alpha1.CertificatesStatus{RenewedBy: "u-1"}) {
+		t.Errorf("they have gone, and the status says %+v", told)
 	}
 }
 

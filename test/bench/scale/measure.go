@@ -154,14 +154,9 @@ func (b *bench) atRest(ctx context.Context, m *Measurement) (err error) {
 	return nil
 }
 
-// allRuns of the plan, with a rest between them.
+// allRuns of the plan.
 func (b *bench) allRuns(ctx context.Context, former Record, m *Measurement) error {
-	for i, turn := range plan(b.pairs, b.poisoner != nil) {
-		if i > 0 {
-			if err := pause(ctx, b.rest); err != nil {
-				return err
-			}
-		}
+	for _, turn := range plan(b.pairs, b.poisoner != nil) {
 		run, err := b.once(ctx, turn)
 		if err != nil {
 			return fmt.Errorf("%s: %w", turn, err)

@@ -37,7 +37,7 @@ func plan(pairs int, poisoned bool) []turn {
 	return turns
 }
 
-// once makes one run: specs of those that are not poisoned are changed.
+// once makes one run: specs of those that are not poisoned are changed. What was done to poison or to heal is over by then: each run begins after the same rest.
 func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
 	measured, spoiled := b.fleet.split(b.poison)
 	b.statuses.takeEntries() // those of a run before
@@ -59,6 +59,9 @@ func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
 				err = errors.Join(err, fmt.Errorf("healing: %w", healing))
 			}
 		}()
+	}
+	if err := pause(ctx, b.rest); err != nil {
+		return run, err
 	}
 	run = Run{Pair: now.pair, Poisoned: now.poisoned}
 	if run.Load, err = figures.Load(); err != nil {
