@@ -12,7 +12,7 @@ import (
 func runbooks() []string {
 	return []string{"AccessFailed", "CannotFollow", "CannotInitialise", "CertificatesExpire", "CommitWaitsCancelled", "DataMissing", "DriftReported", "Failover", "ForeignSystem", "HandsOff", "ImagePullFailed", "ImageUnknown", "ImageVersionMismatch",
 		"InstanceUnready", "InvalidSpec", "Irreparable", "LaterData", "LeaseIgnored", "NameTaken", "NoPrimary", "NodeLost", "OperatorNewer", "Panicked", "ParameterRejected",
-		"RetriesExhausted", "SecretMissing", "SharedFailure",
+		"RetriesExhausted", "Retrying", "SecretMissing", "SharedFailure",
 		"StorageClassUnusable", "TooFewStandbys", "Unschedulable", "VolumesMissing"}
 }
 

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -31,10 +32,15 @@ is done about it, and this is what it is like now; with Enforce it was put back.
 // renderDrift as a table, with what is done about it.
 func renderDrift(out io.Writer, cluster v1alpha1.PostgresCluster) error {
 	management := cluster.Status.Management
+	reported := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionManaged)
+	heldBack := reported != nil && reported.Reason == v1alpha1.ReasonDriftReported
 	switch {
-	case cluster.Status.ManagementState == contract.Unmanaged && cluster.Spec.ResumePolicy != contract.Report:
-		fmt.Fprintf(out, "%s is left alone, by %s. What differs is found out when it is handed back: set spec.resumePolicy to Report before, to see it without its being put back.\n",
-			cluster.Name, management.By)
+	case cluster.Status.ManagementState == contract.Unmanaged && !heldBack:
+		then := "set spec.resumePolicy to Report before, to see it without its being put back"
+		if cluster.Spec.ResumePolicy == contract.Report {
+			then = "it stays so then, as spec.resumePolicy Report asks"
+		}
+		fmt.Fprintf(out, "%s is left alone, by %s. What differs is found out when it is handed back: %s.\n", cluster.Name, management.By, then)
 		return nil
 	case len(management.Drift) == 0:
 		fmt.Fprintf(out, "nothing differed when %s was last handed back\n", cluster.Name)
@@ -51,10 +57,10 @@ func renderDrift(out io.Writer, cluster v1alpha1.PostgresCluster) error {
 	if more := int(management.DriftedFields) - len(management.Drift); more > 0 {
 		fmt.Fprintf(out, "and %d more\n", more)
 	}
-	if cluster.Status.ManagementState == contract.Unmanaged || management.Told != nil {
+	if heldBack || management.Told != nil {
 		fmt.Fprintln(out, "Nothing is done about it until spec.resumePolicy is Enforce.")
 	} else {
-		fmt.Fprintln(out, "It was put back.")
+		fmt.Fprintln(out, "What Timonier keeps of it was put back.")
 	}
 	return nil
 }

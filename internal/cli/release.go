@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 	"github.com/timonier-io/timonier/internal/naming"
 )
@@ -37,9 +38,7 @@ goes back, for twice as long; what succeeds is over. Mend the cause first: "stat
 			if err := which.check(); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(command.Context(), time.Minute)
-			defer cancel()
-			return s.releaseAll(ctx, which, command.OutOrStdout())
+			return s.releaseAll(command.Context(), which, command.OutOrStdout())
 		},
 	}
 	command.Flags().StringVarP(&which.selector, "selector", "l", "", "clusters with these labels")
@@ -71,7 +70,7 @@ func (s *shell) releaseAll(ctx context.Context, which releasing, out io.Writer) 
 	if err != nil {
 		return err
 	}
-	released := 0
+	released, failed := 0, error(nil)
 	for i := range clusters {
 		cluster := &clusters[i]
 		if len(cluster.Status.Quarantine) == 0 {
@@ -80,10 +79,16 @@ func (s *shell) releaseAll(ctx context.Context, which releasing, out io.Writer) 
 			}
 			continue
 		}
-		if err := s.releaseOne(ctx, c, cluster); err != nil {
-			return err
-		}
 		released++
+		if err := s.releaseOne(ctx, c, cluster); err != nil {
+			if which.name != "" {
+				return err
+			}
+			// The others are released all the same.
+			fmt.Fprintf(out, "%s: %v\n", cluster.Name, err)
+			failed = err
+			continue
+		}
 		for _, entry := range cluster.Status.Quarantine {
 			fmt.Fprintf(out, "%s: phase %s is tried again; it failed %d times: %s\n", cluster.Name, entry.Phase, entry.Count, entry.Message)
 		}
@@ -91,7 +96,7 @@ func (s *shell) releaseAll(ctx context.Context, which releasing, out io.Writer) 
 	if released == 0 && which.name == "" {
 		fmt.Fprintln(out, "nothing is in quarantine")
 	}
-	return nil
+	return failed
 }
 
 func (w releasing) find(ctx context.Context, c client.Client, namespace string) ([]v1alpha1.PostgresCluster, error) {
@@ -119,6 +124,11 @@ func (w releasing) find(ctx context.Context, c client.Client, namespace string) 
 
 // releaseOne asks for it by an annotation with a value of its own, and waits until the operator echoes that.
 func (s *shell) releaseOne(ctx context.Context, c client.Client, cluster *v1alpha1.PostgresCluster) error {
+	if cluster.Status.ManagementState == contract.Unmanaged {
+		return exit(CodeRefused, "%s is left alone, by %s, and nothing of it is tried: hand it back first", cluster.Name, cluster.Status.Management.By)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	token := s.now().UTC().Format(time.RFC3339Nano)
 	asked := cluster.DeepCopy()
 	if asked.Annotations == nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -107,10 +108,7 @@ func passes(err error) bool {
 
 // causeOfStatus is what an answer of the API server that is not a success stands for.
 func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string, known bool) {
-	reason = string(status.Reason)
-	if reason == "" {
-		reason = ReasonError
-	}
+	reason = reasonOf(status)
 	switch status.Reason {
 	case metav1.StatusReasonConflict, metav1.StatusReasonTimeout, metav1.StatusReasonServerTimeout, metav1.StatusReasonTooManyRequests,
 		metav1.StatusReasonServiceUnavailable, metav1.StatusReasonExpired:
@@ -121,6 +119,20 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 		}
 		return quarantine.Unknown, reason, true
 	}
+}
+
+// oneWord is what the status can hold as a reason.
+var oneWord = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}$`)
+
+// reasonOf an answer. A webhook may give any text as its reason, a sentence, or another one each time: then the code's name stands for it.
+func reasonOf(status metav1.Status) string {
+	if reason := string(status.Reason); oneWord.MatchString(reason) {
+		return reason
+	}
+	if name := strings.ReplaceAll(http.StatusText(int(status.Code)), " ", ""); status.Reason != "" && oneWord.MatchString(name) {
+		return name
+	}
+	return ReasonError
 }
 
 // storageFails tells whether etcd refused, without a quorum or out of space, and no object is at fault. The API server passes that on as an error of its own,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -13,10 +14,16 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
+
+// refusedFor a reason, as a webhook gives it.
+func refusedFor(reason string, code int32) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReason(reason), Code: code, Message: "refused"}}
+}
 
 var services = schema.GroupResource{Resource: "services"}
 
@@ -46,6 +53,9 @@ func TestEachErrorHasItsCauseHoweverDeepItIsWrapped(t *testing.T) {
 		"a quota":                     {apierrors.NewForbidden(services, "shop", errors.New("exceeded quota")), quarantine.Unknown, "Forbidden"},
 		"an admission policy":         {apierrors.NewInvalid(schema.GroupKind{Kind: "Service"}, "shop", nil), quarantine.Unknown, "Invalid"},
 		"an error of the API server":  {apierrors.NewInternalError(errors.New("webhook")), quarantine.Unknown, "InternalError"},
+		"a webhook's sentence":        {refusedFor("no Service of team x before 12:03:04 o'clock", http.StatusForbidden), quarantine.Unknown, "Forbidden"},
+		"a webhook's long word":       {refusedFor(strings.Repeat("No", 40), http.StatusUnprocessableEntity), quarantine.Unknown, "UnprocessableEntity"},
+		"a webhook's own code":        {refusedFor("not today", 599), quarantine.Unknown, ReasonError},
 		"anything else":               {errors.New("no idea"), quarantine.Unknown, ReasonError},
 		"a panic":                     {&PanicError{Value: "nil map"}, quarantine.Panic, ReasonPanic},
 	} {

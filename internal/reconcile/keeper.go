@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,6 +71,24 @@ func (r Round) NextAttempt(status contract.FailureStatus) time.Time {
 		return time.Time{}
 	}
 	return quarantine.NextAttempt(status)
+}
+
+// Once is what is to be done before all else, and is done again for as long as it fails. The zero value is ready to use.
+type Once struct {
+	mutex sync.Mutex
+	done  bool
+}
+
+// Do it, unless it was done.
+func (o *Once) Do(what func() error) error {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if o.done {
+		return nil
+	}
+	err := what()
+	o.done = err == nil
+	return err
 }
 
 // Recall what another operator wrote down of an object. Before the first round of a kind this is to be done for all its objects: what most of them fail by

@@ -115,7 +115,7 @@ func TestAPersonSeesWhatWasChangedHandsOffBeforeAndAfterItIsPutBack(t *testing.T
 	specified(t, c, "strayed", `{"resumePolicy":"Enforce"}`)
 	eventually(t, "it is put back", func() bool { return port(t, c, "strayed-rw") == naming.PortPostgres })
 	managed(t, c, "strayed", metav1.ConditionTrue, v1alpha1.ReasonManaged)
-	if shown := shows(t, kubeconfig, "drift", "strayed"); !strings.Contains(shown, "Service/strayed-rw") || !strings.Contains(shown, "It was put back.") {
+	if shown := shows(t, kubeconfig, "drift", "strayed"); !strings.Contains(shown, "Service/strayed-rw") || !strings.Contains(shown, "What Timonier keeps of it was put back.") {
 		t.Errorf("put back: %s", shown)
 	}
 }

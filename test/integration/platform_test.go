@@ -23,6 +23,14 @@ func TestWhatAPlatformMaySay(t *testing.T) {
 		{"an unknown version", "default", `{postgresImages: [{version: "16", image: a}]}`, `supported values: "15", "17"`},
 		{"no image", "default", `{postgresImages: [{version: "17"}]}`, "spec.postgresImages[0].image: Required"},
 		{"an empty image", "default", `{postgresImages: [{version: "17", image: ""}]}`, "spec.postgresImages[0].image"},
+		{"all removed", "default", `{managementState: Removed}`, "only single clusters can be Removed"},
+		{"an override of a child", "default", `{overrides: [{kind: Service, namespace: shop, name: a-rw, unmanaged: true}]}`, ""},
+		{"an override of a cluster", "default", `{overrides: [{kind: PostgresCluster, group: postgres.timonier.io, namespace: shop, name: a, unmanaged: true}]}`, ""},
+		{"an override of clusters without their group", "default", `{overrides: [{kind: PostgresCluster, unmanaged: true}]}`, "write group: postgres.timonier.io"},
+		{"an override of operations", "default", `{overrides: [{kind: PostgresOperation, group: postgres.timonier.io, unmanaged: true}]}`, "operations follow their cluster"},
+		{"an override without a kind", "default", `{overrides: [{name: a, unmanaged: true}]}`, "spec.overrides[0].kind: Required"},
+		{"the same override twice, once with its defaults written", "default", `{overrides: [{kind: Service, unmanaged: true}, {kind: Service, group: "", namespace: "", name: "", unmanaged: true}]}`, "Duplicate value"},
+		{"overrides of the same name in two namespaces", "default", `{overrides: [{kind: Service, name: a, unmanaged: true}, {kind: Service, namespace: shop, name: a, unmanaged: true}]}`, ""},
 		{"a misspelt field", "default", `{images: []}`, "unknown field"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

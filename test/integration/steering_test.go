@@ -141,6 +141,13 @@ func TestAnOverrideOfOneServiceLeavesThatAloneAndPreventsUpgrades(t *testing.T) 
 		alone := exists[v1alpha1.PostgresCluster](t, c, "partly").Status.Management.LeftAlone
 		return len(alone) == 1 && alone[0] == "Service/partly-rw"
 	})
+	if event := told(t, c, "partly", v1alpha1.ReasonHandsOff); !strings.Contains(event.Note, "Service/partly-rw: left alone") {
+		t.Errorf("the event says %q", event.Note)
+	}
+	found := managed(t, c, "partly", metav1.ConditionTrue, v1alpha1.ReasonManaged)
+	if condition := meta.FindStatusCondition(found.Status.Conditions, v1alpha1.ConditionManaged); !strings.Contains(condition.Message, "but for Service/partly-rw") {
+		t.Errorf("Managed says %q", condition.Message)
+	}
 	aPersonChanges(t, c, "partly-rw")
 	aPersonChanges(t, c, "partly-ro")
 	eventually(t, "the other Service is put back", func() bool { return port(t, c, "partly-ro") == naming.PortPostgres })
@@ -242,4 +249,44 @@ func TestOnAClusterThatIsLeftAloneCertificatesAreRenewedOnRequestAndOtherOperati
 	if accepted := meta.FindStatusCondition(waiting.Status.Conditions, v1alpha1.ConditionAccepted); accepted == nil || accepted.Reason != v1alpha1.ReasonClusterUnmanaged || waiting.Status.FinishedAt != nil {
 		t.Errorf("the restart: %+v", waiting.Status)
 	}
+}
+
+func TestWhatIsChangedInTheSpecOfAClusterThatIsLeftAloneIsNotAnswered(t *testing.T) {
+	c := operatorRuns(t)
+	w := trioOf(t, c, "unanswered", 103)
+	has := func(value string) bool {
+		for _, instance := range w.instances {
+			if instance.inForce().Parameters["log_min_duration_statement"] != value {
+				return false
+			}
+		}
+		return true
+	}
+	specified(t, c, "unanswered", `{"parameters":{"log_min_duration_statement":1001}}`)
+	eventually(t, "a managed cluster is answered", func() bool { return has("1001") })
+
+	unmanaged(t, c, "unanswered")
+	specified(t, c, "unanswered", `{"parameters":{"log_min_duration_statement":1002},"instances":4,"image":"registry.example/other:17","team":"other"}`)
+	for range 2 {
+		managed(t, c, "unanswered", metav1.ConditionFalse, v1alpha1.ReasonUnmanaged) // by the new generation
+		lookedAgain(t, c, "unanswered")
+	}
+	found := managed(t, c, "unanswered", metav1.ConditionFalse, v1alpha1.ReasonUnmanaged)
+	if !has("1001") {
+		t.Error("instances got another configuration")
+	}
+	if found.Status.Management.HonouredGeneration >= found.Generation-1 {
+		t.Errorf("generation %d, and the status says that %d was brought into force", found.Generation, found.Status.Management.HonouredGeneration)
+	}
+	for name, object := range map[string]client.Object{"unanswered-4": &corev1.Pod{}, naming.DataVolume("unanswered-4"): &corev1.PersistentVolumeClaim{}} {
+		if err := c.Get(t.Context(), key(name), object); !apierrors.IsNotFound(err) {
+			t.Errorf("%T %s: %v", object, name, err)
+		}
+	}
+	if pod := exists[corev1.Pod](t, c, "unanswered-1"); !pod.DeletionTimestamp.IsZero() || pod.Spec.Containers[0].Image == "registry.example/other:17" {
+		t.Errorf("the pod was touched: %v", pod.ObjectMeta)
+	}
+
+	specified(t, c, "unanswered", `{"managementState":"Managed","instances":3,"image":null}`)
+	eventually(t, "it is answered once it is handed back", func() bool { return has("1002") })
 }

@@ -27,6 +27,9 @@ const (
 )
 
 // Override has Timonier leave something alone: one of its resources with all that belongs to it, or one child object.
+//
+// +kubebuilder:validation:XValidation:rule="self.kind != 'PostgresCluster' || self.group == 'postgres.timonier.io'",message="overrides: the group of PostgresCluster is postgres.timonier.io; write group: postgres.timonier.io"
+// +kubebuilder:validation:XValidation:rule="self.kind != 'PostgresOperation' && self.kind != 'Platform'",message="overrides: operations follow their cluster, and the Platform has managementState; name the PostgresCluster, or one of its children"
 type Override struct {
 	// Kind of the resource or child, as PostgresCluster or Service.
 	// +required

@@ -27,6 +27,7 @@ import (
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name: at most 40 characters, since pods, volumes and services add their own endings to it; choose a shorter name"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: use lower-case letters, digits and hyphens, beginning with a letter; it becomes part of host names"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.removalConfirmation) || (has(self.spec.managementState) && self.spec.managementState == 'Removed')",message="spec.removalConfirmation: it confirms one removal, and belongs to managementState Removed; remove the field together with that, so that the next removal is confirmed anew"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.removalConfirmation) || self.spec.removalConfirmation == self.metadata.name",message="spec.removalConfirmation: type the name of this cluster, as in metadata.name, or remove the field"
 type PostgresCluster struct {
 	metav1.TypeMeta   `json:",inline"`

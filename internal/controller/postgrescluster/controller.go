@@ -70,7 +70,7 @@ type Reconciler struct {
 	offenders *reconcile.Offenders
 	backoff   *reconcile.Backoff[ctrl.Request]
 	written   written
-	recalled  recalled
+	recalled  reconcile.Once
 	// memory of what was found right in a look before.
 	memory reconcile.Memory
 	// known has the UID of each cluster, by its name.

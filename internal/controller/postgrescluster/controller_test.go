@@ -1,13 +1,57 @@
 package postgrescluster
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
+
+func TestWhatKeepsDataAndConnectionsSafeIsNeverSuspended(t *testing.T) {
+	names := reconcile.NamesOf((&Reconciler{}).phases())
+	for _, vital := range []string{"volume-growth", "finalizer", "certificates", "lost-pods", "permissions", "lease", "health"} {
+		if !slices.Contains(names.Vital, vital) {
+			t.Errorf("%s may be put into quarantine", vital)
+		}
+	}
+	for _, ordinary := range []string{"network", "image", "rollout", "credentials", "access"} {
+		if !slices.Contains(names.Ordinary, ordinary) {
+			t.Errorf("%s is tried on for ever, whatever it fails by", ordinary)
+		}
+	}
+}
+
+func TestAClusterThatFailsAgainAndAgainWaitsForRoomBehindAllOthers(t *testing.T) {
+	r := &Reconciler{Keeper: &reconcile.Keeper{}, offenders: reconcile.NewOffenders(1), backoff: reconcile.NewBackoff[ctrl.Request]()}
+	if err := r.recalled.Do(func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "worst"}}
+	r.known.Store(request.NamespacedName, types.UID("u"))
+	for range 3 {
+		round := r.Keeper.Begin(reconcile.Subject{UID: "u", Generation: 1}, reconcile.Names{Ordinary: []string{"network"}}, quarantine.DefaultPolicy(), time.Unix(1000, 0))
+		r.Keeper.End(round, []reconcile.Outcome{{Phase: "network", Err: errors.New("nobody may have it")}})
+	}
+	if _, room := r.offenders.Enter(); !room {
+		t.Fatal("there is room for none")
+	}
+	// There is no API server here: whoever were worked on would fail.
+	result, err := r.Reconcile(t.Context(), request)
+	if err != nil || !result.Requeue || result.Priority == nil || *result.Priority != reconcile.LowPriority { //nolint:staticcheck // as the controller has it
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if again := r.backoff.When(request); again != 2*time.Second {
+		t.Errorf("it was not attempted, and is looked at again after %s", again)
+	}
+}
 
 func TestAMereRenewalOfTheLeaseIsNoNews(t *testing.T) {
 	lease := func(change func(*election.Record)) *coordinationv1.Lease {

@@ -18,8 +18,8 @@ type steeringFacts struct {
 	former contract.ManagementState
 	// last operator that managed it, and this one; before is the one that did when what is left alone still was not this one's, "" where that is not known.
 	last, version, before string
-	// leftAlone are children that an override names.
-	leftAlone []string
+	// leftAlone are children that an override names, held those that were handed back to be reported alone.
+	leftAlone, held []string
 }
 
 // steering is who steers the cluster, and what follows from that.
@@ -41,15 +41,19 @@ type steering struct {
 func decideSteering(f steeringFacts) steering {
 	decision := management.Decide(f.resource, f.spec.ManagementState, f.platform, contract.Removed)
 	takeover := management.TakesOver
-	if decision.State == contract.Unmanaged || len(f.leftAlone) > 0 {
+	if decision.State == contract.Unmanaged || len(f.leftAlone)+len(f.held) > 0 {
 		takeover = management.DecideTakeover(f.last, f.version)
 	}
 	s := steering{state: decision.State, by: decision.By, reason: v1alpha1.ReasonManaged, message: "Timonier steers the cluster"}
 	switch {
 	case takeover == management.Refuses:
 		by := decision.By
-		if by == "" {
+		switch {
+		case by != "":
+		case len(f.leftAlone) > 0:
 			by = "spec.overrides of the Platform, for " + f.leftAlone[0]
+		default:
+			by = "spec.resumePolicy, for " + f.held[0]
 		}
 		s.state, s.by, s.reason = contract.Unmanaged, by, v1alpha1.ReasonOperatorNewer
 		s.message = management.Explain(f.resource, by, f.last, f.version)
@@ -63,12 +67,23 @@ func decideSteering(f steeringFacts) steering {
 		s.state, s.pending = contract.Managed, true
 	case decision.State == contract.Removed:
 		s.reason, s.message = v1alpha1.ReasonRemoved, "taken away, by "+decision.By
+	case len(f.leftAlone) > 0:
+		s.message = fmt.Sprintf("Timonier steers the cluster, but for %s, by spec.overrides of the Platform", someOf(f.leftAlone))
 	}
 	if s.takenOverFrom = f.takenOverFrom(takeover, s.state); s.takenOverFrom != "" {
 		s.message += fmt.Sprintf(". What is left alone was managed last by version %s of the operator, and this is %s", s.takenOverFrom, f.version)
 	}
 	s.resumes = s.state == contract.Managed && f.former == contract.Unmanaged
 	return s
+}
+
+// someOf these names, for people.
+func someOf(names []string) string {
+	const named = 5
+	if more := len(names) - named; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:named], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // takenOverFrom is the version that is warned of. For as long as something is left alone that version goes on counting, though this one manages the rest.
@@ -78,7 +93,7 @@ func (f steeringFacts) takenOverFrom(takeover management.Takeover, state contrac
 		return f.before
 	case takeover == management.Warns:
 		return f.last
-	case takeover == management.Refuses, state != contract.Unmanaged && len(f.leftAlone) == 0, f.before == f.version:
+	case takeover == management.Refuses, state != contract.Unmanaged && len(f.leftAlone)+len(f.held) == 0, f.before == f.version:
 		return ""
 	}
 	return f.before

@@ -3,6 +3,9 @@ package postgrescluster
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -30,6 +33,7 @@ func TestWhoSteersTheCluster(t *testing.T) {
 		}, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
 		"a person, with an operator of a newer minor":   {func(f *steeringFacts) { f.spec.ManagementState, f.version = contract.Unmanaged, "v1.3.0" }, contract.Unmanaged, v1alpha1.ReasonOperatorNewer, false, false},
 		"nobody, with one and a child that is left":     {func(f *steeringFacts) { f.leftAlone, f.version = []string{"Service/shop-rw"}, "v1.3.0" }, contract.Unmanaged, v1alpha1.ReasonOperatorNewer, false, false},
+		"nobody, with one and a child that is held":     {func(f *steeringFacts) { f.held, f.version = []string{"Service/shop-rw"}, "v1.3.0" }, contract.Unmanaged, v1alpha1.ReasonOperatorNewer, false, false},
 		"Timonier, with a newer patch and such a child": {func(f *steeringFacts) { f.leftAlone, f.version = []string{"Service/shop-rw"}, "v1.2.1" }, contract.Managed, v1alpha1.ReasonManaged, false, false},
 		"Timonier, with a newer minor and no such":      {func(f *steeringFacts) { f.version = "v1.3.0" }, contract.Managed, v1alpha1.ReasonManaged, false, false},
 	} {
@@ -44,6 +48,23 @@ func TestWhoSteersTheCluster(t *testing.T) {
 				t.Errorf("it does not say by what: %+v", got)
 			}
 		})
+	}
+}
+
+func TestTheGenerationThatWasLastBroughtIntoForceStaysWhileTheClusterIsLeftAlone(t *testing.T) {
+	s := newScope(&v1alpha1.PostgresCluster{}, time.Unix(1000, 0))
+	status := &v1alpha1.PostgresClusterStatus{}
+	s.cluster.Generation, s.steering = 4, steering{state: contract.Managed, reason: v1alpha1.ReasonManaged}
+	s.setSteering(status, "v1", false)
+	if status.Management.HonouredGeneration != 0 {
+		t.Errorf("it is not reached yet, and the status says %d", status.Management.HonouredGeneration)
+	}
+	s.setSteering(status, "v1", true)
+	s.cluster.Generation, s.steering = 5, steering{state: contract.Unmanaged, reason: v1alpha1.ReasonUnmanaged, message: "hands off"}
+	s.setSteering(status, "v1", true)
+	managed := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionManaged)
+	if status.Management.HonouredGeneration != 4 || managed == nil || !strings.Contains(managed.Message, "Generation 4 of the spec was the last that was brought into force, and this is 5") {
+		t.Errorf("the status says %d, and %+v", status.Management.HonouredGeneration, managed)
 	}
 }
 

@@ -30,7 +30,7 @@ func (r *Reconciler) findDrift(ctx context.Context, s *scope, children []string)
 	if err != nil {
 		return nil, err
 	}
-	for _, find := range []func(context.Context, *scope, func(kind, name string) bool) ([]contract.Drift, error){r.secretDrift, r.podDrift} {
+	for _, find := range []func(context.Context, *scope, func(kind, name string) bool) ([]contract.Drift, error){r.secretDrift, r.podDrift, volumesMissing} {
 		found, err := find(ctx, s, asked)
 		if err != nil {
 			return nil, err
@@ -150,7 +150,20 @@ func containersOf(pod, like *corev1.Pod) map[string]any {
 	return map[string]any{"containers": containers}
 }
 
-// surplus are children that are the cluster's and are not wanted. Nobody takes them away: they are told.
+// volumesMissing are those that would be made, empty. Of one that is there appliedDrift tells.
+func volumesMissing(_ context.Context, s *scope, asked func(kind, name string) bool) ([]contract.Drift, error) {
+	var drift []contract.Drift
+	for _, instance := range s.names(s.members.run) {
+		for _, claim := range desired.VolumeClaims(s.desired, instance, "") {
+			if s.observed.claims[*claim.Name] == nil && asked(kindVolume, *claim.Name) {
+				drift = append(drift, reconcile.Missing(kindVolume, *claim.Name))
+			}
+		}
+	}
+	return drift, nil
+}
+
+// surplus are children that are the cluster's and are not wanted. Pods are taken away as by a scale-down, Secrets of roles that are gone too, and Services are left.
 func (s *scope) surplus(asked func(kind, name string) bool) []contract.Drift {
 	var drift []contract.Drift
 	find := func(kind string, there, wanted []string) {

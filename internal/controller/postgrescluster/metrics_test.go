@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,6 +48,7 @@ func TestMetricsOfAClusterAreThoseOfItsLastStatusAndNobodyElsesAreTouched(t *tes
 		cluster := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
 		status := v1alpha1.PostgresClusterStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: ready, Reason: "R"}}}
 		status.ManagementState, status.Quarantine = contract.Managed, quarantine
+		status.Management.Since = &metav1.Time{Time: time.Unix(1000, 0)}
 		m.status(cluster, status, 3)
 		m.steering(cluster, status)
 	}
@@ -59,8 +61,11 @@ func TestMetricsOfAClusterAreThoseOfItsLastStatusAndNobodyElsesAreTouched(t *tes
 			t.Errorf("it is no longer so: %s", series)
 		}
 	}
-	if found := strings.Join(exposed(t, registry, "orders"), "\n"); !strings.Contains(found, "timonier_cluster_condition orders shop R True Ready") {
-		t.Errorf("its status is not there:\n%s", found)
+	for _, series := range []string{"timonier_cluster_condition orders shop R True Ready", "timonier_resource_management_state PostgresCluster orders shop Managed",
+		"timonier_resource_management_state_since_timestamp_seconds PostgresCluster orders shop"} {
+		if found := exposed(t, registry, "orders"); !slices.Contains(found, series) {
+			t.Errorf("%s is not there:\n%s", series, strings.Join(found, "\n"))
+		}
 	}
 	if now := exposed(t, registry, "other"); !slices.Equal(now, others) || len(now) == 0 {
 		t.Errorf("another cluster's were %v and are %v", others, now)

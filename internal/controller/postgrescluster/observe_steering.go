@@ -3,6 +3,7 @@ package postgrescluster
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,7 +31,17 @@ func (s *scope) steeringFacts(version string) steeringFacts {
 	return steeringFacts{
 		resource: s.resource(), spec: s.cluster.Spec, platform: wheel.Says(s.observed.platform), former: s.cluster.Status.ManagementState,
 		last: s.cluster.Status.OperatorVersion, before: s.cluster.Status.Management.TakenOverFrom, version: version, leftAlone: overridden,
+		held: s.heldBefore(),
 	}
+}
+
+// heldBefore are children that were handed back, and stay as they are since what differs was only to be reported.
+func (s *scope) heldBefore() []string {
+	told := s.cluster.Status.Management.Told
+	if told == nil || !s.reportsOnly() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(told.Children), func(name string) bool { return !slices.Contains(s.cluster.Status.Management.LeftAlone, name) })
 }
 
 // observeReferences notes what the Secrets that the spec names are like, once something fails: a change of theirs after it came into quarantine is a reason

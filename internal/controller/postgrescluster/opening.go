@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -72,26 +71,16 @@ func (s *scope) blindStatus(status v1alpha1.PostgresClusterStatus, verdict recon
 	return status
 }
 
-// recalled tells whether that was done. The zero value is ready to use.
-type recalled struct {
-	mutex sync.Mutex
-	done  bool
-}
-
 // recall what all clusters fail by, as the operator before this one wrote it down, ahead of the first round of any of them.
 func (r *Reconciler) recall(ctx context.Context) error {
-	r.recalled.mutex.Lock()
-	defer r.recalled.mutex.Unlock()
-	if r.recalled.done {
+	return r.recalled.Do(func() error {
+		var clusters v1alpha1.PostgresClusterList
+		if err := r.Client.List(ctx, &clusters); err != nil {
+			return fmt.Errorf("reading what clusters failed by before: %w", err)
+		}
+		for i := range clusters.Items {
+			r.Keeper.Recall(clusters.Items[i].UID, failuresOf(clusters.Items[i].Status))
+		}
 		return nil
-	}
-	var clusters v1alpha1.PostgresClusterList
-	if err := r.Client.List(ctx, &clusters); err != nil {
-		return fmt.Errorf("reading what clusters failed by before: %w", err)
-	}
-	for i := range clusters.Items {
-		r.Keeper.Recall(clusters.Items[i].UID, failuresOf(clusters.Items[i].Status))
-	}
-	r.recalled.done = true
-	return nil
+	})
 }

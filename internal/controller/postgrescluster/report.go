@@ -35,6 +35,8 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 	s.failures = failures
 	s.due(round.NextAttempt(failures))
 	r.Metrics.outcomes(outcomes)
+	// Before the status is written: it is told once, whatever becomes of that.
+	r.tellOfQuarantine(s.cluster, round.Released, changes)
 	before := s.cluster.Status.DeepCopy()
 	status := s.status(*before.DeepCopy(), verdict, r.Keeper.Version)
 	if worthWriting(*before, status) || r.Keeper.WorthWriting(s.cluster.UID, failuresOf(*before), failures, s.now) ||
@@ -53,7 +55,6 @@ func (r *Reconciler) report(ctx context.Context, s *scope, round reconcile.Round
 		r.tellOfCancelled(s, before.Availability, status.Availability)
 		r.tellOfSteering(s.cluster, *before, status)
 	}
-	r.tellOfQuarantine(s.cluster, round.Released, changes)
 	r.Metrics.status(s.cluster, status, s.instancesWanted())
 	r.Metrics.steering(s.cluster, status)
 	r.tellNotes(s)

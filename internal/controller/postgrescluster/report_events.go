@@ -1,6 +1,7 @@
 package postgrescluster
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -131,6 +132,10 @@ func (r *Reconciler) tellOfSteering(cluster *v1alpha1.PostgresCluster, before, a
 		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonTakenOver, "Reconcile",
 			"what is left alone was managed last by version %s of the operator, and this is %s: it is not supported until it is handed back", from, r.Keeper.Version)
 	}
+	if added := without(after.Management.LeftAlone, before.Management.LeftAlone); len(added) > 0 {
+		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonHandsOff, "Reconcile",
+			"%s: left alone from now on, by spec.overrides of the Platform; the rest of the cluster is managed", someOf(added))
+	}
 	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionManaged), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionManaged)
 	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason || was == nil && is.Status == metav1.ConditionTrue {
 		return
@@ -143,6 +148,11 @@ func (r *Reconciler) tellOfSteering(cluster *v1alpha1.PostgresCluster, before, a
 		severity = corev1.EventTypeWarning
 	}
 	r.Events.Eventf(cluster, nil, severity, is.Reason, "Reconcile", "%s", is.Message)
+}
+
+// without those that others has too.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
 }
 
 // tellOfQuarantine as events: what is tried again and why, and what succeeded. That something went there is the event of its condition.

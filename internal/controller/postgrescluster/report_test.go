@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -84,6 +85,20 @@ func TestPositionsAreNoReasonToWriteTheStatusAndALagIsOnceItHasDoubledOrHalved(t
 	joined.Instances[0].Name = "c-2"
 	if !worthWriting(of("0/1", new(int64(0))), joined) {
 		t.Error("another instance is no news")
+	}
+}
+
+func TestAnotherTextOfWhatIsTriedAgainIsNotedOnceAMinute(t *testing.T) {
+	of := func(reason, message string) v1alpha1.PostgresClusterStatus {
+		return v1alpha1.PostgresClusterStatus{Primary: "c-1", Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: reason, Message: message}}}
+	}
+	was := of(v1alpha1.ReasonRetrying, "read tcp 10.0.0.1:40001: connection reset")
+	is := of(v1alpha1.ReasonRetrying, "read tcp 10.0.0.1:40002: connection reset")
+	if worthWriting(was, is) || !worthNoting(was, is) || worthNoting(was, was) {
+		t.Error("each attempt is a state of its own, or none is told")
+	}
+	if !worthWriting(of(v1alpha1.ReasonStarting, "1 of 3"), of(v1alpha1.ReasonStarting, "2 of 3")) || !worthWriting(was, of(v1alpha1.ReasonStarting, "1 of 3")) {
+		t.Error("what is waited for is a state")
 	}
 }
 

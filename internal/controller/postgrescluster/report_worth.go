@@ -58,7 +58,7 @@ func worthWriting(before, after v1alpha1.PostgresClusterStatus) bool {
 	return lagMoved(before.Instances, after.Instances) || !equality.Semantic.DeepEqual(withoutLiveValues(before), withoutLiveValues(after))
 }
 
-// worthNoting tells whether something moved that is no state and is to be known all the same: what was counted; and positions while nobody leads, for by them
+// worthNoting tells whether something moved that is no state and is to be known all the same: what was counted; by what text an attempt failed; and positions while nobody leads, for by them
 // a person chooses whom to promote, and the furthest may still be replaying.
 func worthNoting(before, after v1alpha1.PostgresClusterStatus) bool {
 	waits := func(status v1alpha1.PostgresClusterStatus) []v1alpha1.CancelledWaits {
@@ -74,7 +74,7 @@ func worthNoting(before, after v1alpha1.PostgresClusterStatus) bool {
 		}
 		return found
 	}
-	return !equality.Semantic.DeepEqual(waits(before), waits(after)) || after.Primary == "" && !maps.Equal(positions(before), positions(after))
+	return !equality.Semantic.DeepEqual(before.Conditions, after.Conditions) || !equality.Semantic.DeepEqual(waits(before), waits(after)) || after.Primary == "" && !maps.Equal(positions(before), positions(after))
 }
 
 // lagMoved tells whether a standby that streams is far behind, or has caught up, since it was written: by a factor of two, beyond what is usual.
@@ -105,6 +105,11 @@ func withoutLiveValues(status v1alpha1.PostgresClusterStatus) v1alpha1.PostgresC
 		}
 	}
 	status.Failures, status.Quarantine = nil, nil // the keeper knows when they are worth it
+	for i := range status.Conditions {
+		if status.Conditions[i].Reason == v1alpha1.ReasonRetrying {
+			status.Conditions[i].Message = "" // each attempt may fail by another text, as of another port
+		}
+	}
 	if status.Availability != nil {
 		for i, waits := range status.Availability.CancelledWaits {
 			status.Availability.CancelledWaits[i] = v1alpha1.CancelledWaits{Instance: waits.Instance, ToldAt: waits.ToldAt}

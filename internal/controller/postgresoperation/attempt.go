@@ -57,6 +57,22 @@ func (r *Reconciler) counted(ctx context.Context, a *attempt, policy quarantine.
 	return failures, err
 }
 
+// recall what operations fail by, ahead of the first attempt on any of them: none is given up for having been looked at first, where most fail alike.
+func (r *Reconciler) recall(ctx context.Context) error {
+	return r.recalled.Do(func() error {
+		var all v1alpha1.PostgresOperationList
+		if err := r.Client.List(ctx, &all); err != nil {
+			return fmt.Errorf("reading what operations failed by before: %w", err)
+		}
+		for i := range all.Items {
+			if operation := &all.Items[i]; operation.Status.FinishedAt == nil {
+				r.Keeper.Recall(operation.UID, failuresOf(operation))
+			}
+		}
+		return nil
+	})
+}
+
 func failuresOf(operation *v1alpha1.PostgresOperation) contract.FailureStatus {
 	return contract.FailureStatus{Failures: operation.Status.Failures}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -41,8 +42,11 @@ type Reconciler struct {
 
 	// known has the UID of each operation that has not ended, by its name.
 	known sync.Map
-	// admission lets one operation after the other in, so that of two on one cluster each sees the other.
-	admission sync.Mutex
+	// recalled: what the operator before this one wrote down of failures is read.
+	recalled reconcile.Once
+	// admission has a lock of each cluster: it lets one operation after the other in, so that of two each sees the other. Those on another cluster do not
+	// wait for instances that do not answer.
+	admission sync.Map
 }
 
 // +kubebuilder:rbac:groups=postgres.timonier.io,resources=postgresoperations,verbs=get;list;watch;delete
@@ -51,6 +55,9 @@ type Reconciler struct {
 
 // Reconcile takes one step of one operation, or tidies up after those that have ended.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	if err := r.recall(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
 	operation := &v1alpha1.PostgresOperation{}
 	// From the API server: what a cache that is behind does not tell of would be asked for twice.
 	err := r.Live.Get(ctx, request.NamespacedName, operation)
@@ -67,14 +74,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	r.know(request.NamespacedName, operation.UID)
 	if operation.Status.StartedAt == nil {
-		r.admission.Lock()
-		defer r.admission.Unlock()
+		lane := r.lane(operation)
+		lane.Lock()
+		defer lane.Unlock()
 	}
 	result, err := r.try(ctx, operation)
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: soon}, nil
 	}
 	return result, err
+}
+
+// lane of the cluster that an operation is about.
+func (r *Reconciler) lane(operation *v1alpha1.PostgresOperation) *sync.Mutex {
+	made, _ := r.admission.LoadOrStore(types.NamespacedName{Namespace: operation.Namespace, Name: operation.Spec.ClusterRef.Name}, &sync.Mutex{})
+	return made.(*sync.Mutex) //nolint:errcheck,forcetypeassert // nothing else is stored
 }
 
 // advance by one step. Only what the status remembers is acted upon: what a step notes is written before the next is taken.

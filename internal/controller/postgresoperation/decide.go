@@ -43,6 +43,8 @@ type facts struct {
 	// record of the Lease, zero where it cannot be read; instances by name, those that have a pod.
 	record    election.Record
 	instances map[string]contact.Instance
+	// leftAlone are instances whose pod or volume is left alone, each with what that is and by what.
+	leftAlone map[string]string
 	// rival is another operation on the cluster that runs, or that was asked for before; "" for none.
 	rival string
 }

@@ -34,9 +34,9 @@ func guards(operation v1alpha1.OperationType) []guard {
 	case v1alpha1.OperationSwitchover:
 		return append(all, guard{"somebody_leads", somebodyLeads}, guard{"target_could_take_over", targetCouldTakeOver})
 	case v1alpha1.OperationRestart:
-		return append(all, guard{"target_runs", targetRuns}, guard{"others_serve", othersServe})
+		return append(all, guard{"target_not_left_alone", targetNotLeftAlone}, guard{"target_runs", targetRuns}, guard{"others_serve", othersServe})
 	case v1alpha1.OperationReinitialize:
-		return append(all, guard{"somebody_leads", somebodyLeads}, guard{"target_answers", targetAnswers},
+		return append(all, guard{"target_not_left_alone", targetNotLeftAlone}, guard{"somebody_leads", somebodyLeads}, guard{"target_answers", targetAnswers},
 			guard{"target_is_standby", targetIsStandby}, guard{"enough_members_stay", enoughMembersStay})
 	case v1alpha1.OperationForcePromotion:
 		return append(all, guard{"nobody_leads", nobodyLeads}, guard{"target_answers", targetAnswers})
@@ -160,6 +160,20 @@ func oneOperationAtATime(f facts) (reason, message string) {
 func instanceExists(f facts) (reason, message string) {
 	if target := f.target(); target != "" && !slices.Contains(f.cluster.names, target) {
 		return v1alpha1.ReasonUnknownInstance, fmt.Sprintf("%s has no instance %s; it has %v", f.spec.ClusterRef.Name, target, f.cluster.names)
+	}
+	return "", ""
+}
+
+// targetNotLeftAlone: what a person keeps for himself is neither restarted nor cloned over.
+func targetNotLeftAlone(f facts) (reason, message string) {
+	names := f.cluster.names
+	if target := f.target(); target != "" {
+		names = []string{target}
+	}
+	for _, name := range names {
+		if child := f.leftAlone[name]; child != "" {
+			return v1alpha1.ReasonHandsOff, fmt.Sprintf("%s: nothing is done to instance %s. Remove that override and ask again, or name another instance", child, name)
+		}
 	}
 	return "", ""
 }

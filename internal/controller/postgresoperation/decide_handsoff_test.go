@@ -14,6 +14,38 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
+func TestNothingIsDoneToAnInstanceWhosePodOrVolumeIsLeftAlone(t *testing.T) {
+	cluster := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "c"}}
+	cluster.Status.Management.LeftAlone = []string{"Service/c-rw", "PersistentVolumeClaim/c-3"}
+	alone := leftAloneOf(cluster, []string{"c-1", "c-2", "c-3"}, []contract.Override{{Kind: "Pod", Namespace: "shop", Name: "c-2", Unmanaged: true}, {Kind: "Pod", Namespace: "other", Name: "c-1", Unmanaged: true}})
+	if len(alone) != 2 || !strings.Contains(alone["c-2"], "Pod c-2 is left alone, by spec.overrides") || !strings.Contains(alone["c-3"], "PersistentVolumeClaim c-3") {
+		t.Fatalf("left alone: %v", alone)
+	}
+	restart := func(name string) v1alpha1.PostgresOperationSpec {
+		return v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationRestart, Restart: &v1alpha1.RestartOperation{Instance: name}}
+	}
+	clone := func(name string) v1alpha1.PostgresOperationSpec {
+		return v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationReinitialize, Reinitialize: &v1alpha1.ReinitializeOperation{Instance: name}}
+	}
+	for _, asked := range []struct {
+		what    string
+		spec    v1alpha1.PostgresOperationSpec
+		refused bool
+	}{
+		{"a restart of it", restart("c-2"), true}, {"a restart of all", v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationRestart}, true}, {"of another", restart("c-1"), false},
+		{"a clone over its volume", clone("c-3"), true},
+		// The lead is the instances' own: they hand it over and take it whoever steers.
+		{"a switchover to it", v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationSwitchover, Switchover: &v1alpha1.SwitchoverOperation{To: "c-2"}}, false},
+	} {
+		w := newWorld(asked.spec)
+		w.leftAlone = alone
+		next := decide(w.facts)
+		if refused := next.verb == verbRefuse && next.reason == v1alpha1.ReasonHandsOff; refused != asked.refused {
+			t.Errorf("%s: %s %s: %s", asked.what, next.verb, next.reason, next.message)
+		}
+	}
+}
+
 // takes the next step, and has the status that is written by it.
 func (w *world) takes(t *testing.T, v verb, reason string) step {
 	t.Helper()

@@ -57,6 +57,7 @@ func (r *Reconciler) observe(ctx context.Context, operation *v1alpha1.PostgresOp
 		return f, nil, err
 	}
 	f.cluster.unmanaged, f.cluster.removed = steered(cluster, wheel.Says(platform), r.Keeper.Version)
+	f.leftAlone = leftAloneOf(cluster, f.cluster.names, platform.Overrides)
 	f.rival, err = r.rival(ctx, operation, f.cluster.unmanaged != "")
 	return f, cluster, err
 }
@@ -76,6 +77,28 @@ func steered(cluster *v1alpha1.PostgresCluster, platform management.Platform, ve
 		return cmp.Or(cluster.Status.Management.By, "spec.managementState") + ", until the operator has taken it over again", false
 	}
 	return "", decision.State == contract.Removed && cluster.Spec.RemovalConfirmation == cluster.Name
+}
+
+// leftAloneOf these instances whose pod or a volume is left alone: by an override, as soon as there is one, or since the cluster's controller says so.
+func leftAloneOf(cluster *v1alpha1.PostgresCluster, instances []string, overrides []contract.Override) map[string]string {
+	alone := map[string]string{}
+	for _, instance := range instances {
+		for _, child := range []management.Resource{
+			{Kind: "Pod", Namespace: cluster.Namespace, Name: instance},
+			{Kind: "PersistentVolumeClaim", Namespace: cluster.Namespace, Name: naming.DataVolume(instance)},
+			{Kind: "PersistentVolumeClaim", Namespace: cluster.Namespace, Name: naming.WALVolume(instance)},
+		} {
+			by := management.LeftAlone(child, overrides)
+			if by == "" && slices.Contains(cluster.Status.Management.LeftAlone, child.Kind+"/"+child.Name) {
+				by = "status.management.leftAlone of the cluster"
+			}
+			if by != "" {
+				alone[instance] = fmt.Sprintf("%s %s is left alone, by %s", child.Kind, child.Name, by)
+				break
+			}
+		}
+	}
+	return alone
 }
 
 func clusterOf(cluster *v1alpha1.PostgresCluster, pods map[string]*corev1.Pod) *clusterFacts {

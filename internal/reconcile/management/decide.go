@@ -54,7 +54,12 @@ func Decide(resource Resource, own contract.ManagementState, platform Platform, 
 			decision = said
 		}
 	}
-	if decision.State != contract.Managed && decision.State != contract.Unmanaged && !slices.Contains(honoured, decision.State) {
+	switch {
+	case decision.State != contract.Removed:
+	case own != contract.Removed: // whatever the API server has let through
+		decision.Refused = fmt.Sprintf("%s: only single resources can be %s, by their own spec", decision.By, decision.State)
+		decision.State = contract.Unmanaged
+	case !slices.Contains(honoured, decision.State):
 		decision.Refused = fmt.Sprintf("%s: %s cannot be %s", decision.By, resource.Kind, decision.State)
 		decision.State = contract.Unmanaged
 	}

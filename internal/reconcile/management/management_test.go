@@ -41,6 +41,15 @@ func TestTheMostRestrictiveOfAllThatIsSaidWins(t *testing.T) {
 	}
 }
 
+func TestThePlatformCannotHaveAllRemoved(t *testing.T) {
+	for _, own := range []contract.ManagementState{"", contract.Managed} {
+		got := Decide(shop, own, Platform{State: contract.Removed}, contract.Removed)
+		if got.State != contract.Unmanaged || got.Refused != "spec.managementState of the Platform: only single resources can be Removed, by their own spec" {
+			t.Errorf("of one that says %q itself: %+v", own, got)
+		}
+	}
+}
+
 func TestAStateThatAKindCannotHonourIsRefusedAndNothingIsDone(t *testing.T) {
 	got := Decide(shop, contract.Removed, Platform{})
 	if got.State != contract.Unmanaged || got.Refused != "spec.managementState: PostgresCluster cannot be Removed" {

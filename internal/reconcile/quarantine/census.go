@@ -48,27 +48,35 @@ type Common struct {
 	Failing, Of int
 }
 
-// Shared is what most objects fail by; ok is false where there is no such thing.
+// Shared is what most objects fail by; ok is false where there is no such thing. Of several, such as of two phases of each object, it is the most frequent.
 func (c *Census) Shared() (common Common, ok bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	failing := map[string]int{}
-	for _, reasons := range c.latest {
-		for _, reason := range reasons {
-			failing[reason]++
-		}
-	}
-	for reason, count := range failing {
+	for reason, count := range c.failing() {
 		worse := count > common.Failing || count == common.Failing && reason < common.Reason
-		if count >= leastShared && 2*count > len(c.latest) && worse {
+		if c.isShared(count) && worse {
 			common, ok = Common{reason, count, len(c.latest)}, true
 		}
 	}
 	return common, ok
 }
 
-// Shares tells whether this reason is shared.
+// Shares tells whether this reason is shared, beside others or not.
 func (c *Census) Shares(reason string) bool {
-	common, ok := c.Shared()
-	return ok && common.Reason == reason
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.isShared(c.failing()[reason])
 }
+
+// failing is how many objects fail for each reason; for those that hold the mutex.
+func (c *Census) failing() map[string]int {
+	failing := map[string]int{}
+	for _, reasons := range c.latest {
+		for _, reason := range reasons {
+			failing[reason]++
+		}
+	}
+	return failing
+}
+
+func (c *Census) isShared(count int) bool { return count >= leastShared && 2*count > len(c.latest) }

@@ -45,6 +45,19 @@ func TestACauseIsSharedByMoreThanHalfAndAtLeastFive(t *testing.T) {
 	}
 }
 
+func TestOfSeveralReasonsThatMostObjectsFailForEachIsShared(t *testing.T) {
+	c := &Census{}
+	for n := range 8 {
+		c.Attempted(strconv.Itoa(n), []string{"Error"})
+	}
+	for n := range 6 {
+		c.Attempted(strconv.Itoa(n), []string{"Error", "Forbidden"})
+	}
+	if common, ok := c.Shared(); !ok || common.Reason != "Error" || !c.Shares("Error") || !c.Shares("Forbidden") || c.Shares("Invalid") {
+		t.Errorf("shared: %+v, %v; Forbidden: %v", common, ok, c.Shares("Forbidden"))
+	}
+}
+
 func TestOnlyTheLatestAttemptCountsAndWhatIsGoneDoesNot(t *testing.T) {
 	c := census(9, map[string]int{"Forbidden": 9})
 	for n := range 5 {

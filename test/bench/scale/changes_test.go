@@ -55,9 +55,10 @@ func TestChangesThatDoNotArriveCountWithTheTimeThatWasWaited(t *testing.T) {
 	made.made[changed] = 2
 	made.applied = []latency{{first: time.Millisecond, all: 3 * time.Millisecond}}
 	made.open = []time.Duration{time.Minute}
-	got := summed(made, written{states: map[types.NamespacedName]int{changed: 3, other: 1}, live: 9})
+	poisoned := &cluster{key: types.NamespacedName{Name: "poisoned"}}
+	got := summed(made, written{states: map[types.NamespacedName]int{changed: 3, other: 1, poisoned.key: 2}, live: 9}, []*cluster{poisoned})
 	want := Changes{Made: 2, Open: 1, Median: 30001.5, P99: 60000, FirstMedian: 1, FirstP99: 1,
-		Milliseconds: []float64{3, 60000}, First: []float64{1}, StateWrites: 3, MostPerChange: 1.5, Unasked: 1}
+		Milliseconds: []float64{3, 60000}, First: []float64{1}, StateWrites: 3, MostPerChange: 1.5, Unasked: 1, MostOfPoisoned: 2}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -22,6 +22,8 @@ const (
 	// mostBusy is how many times as many questions the busiest second at rest may have as the mean one, and leastJudged how many questions a
 	// second there must be for that to mean anything.
 	mostBusy, leastJudged = 3, 10
+	// mostOfPoisoned is how many states a poisoned cluster goes through in a run.
+	mostOfPoisoned = 2
 )
 
 // Verdict on one promise.
@@ -42,6 +44,7 @@ func (m Measurement) judge() []Verdict {
 		verdicts = append(verdicts,
 			Verdict{"runs with and without poison", min(len(clean), len(poisoned)) >= leastPairs,
 				fmt.Sprintf("%d and %d, at least %d of each", len(poisoned), len(clean), leastPairs)},
+			poisoned.judgePoisoned(),
 			compared("median beside poisoned clusters", clean, poisoned, mostMedian, figures.Median),
 			compared("99th percentile beside poisoned clusters", clean, poisoned, mostP99, func(values []float64) float64 { return percentile(values, 0.99) }),
 			poisoned.judgeEntries(), clean.judgeNoEntries())
@@ -108,6 +111,16 @@ func (s sameRuns) judgeEntries() Verdict {
 		found = append(found, fmt.Sprintf("pair %d: %d of %d once, %d entries seen and %d counted, %d of others", run.Pair, e.Once, e.Poisoned, e.Seen, e.Counted, e.Others))
 	}
 	return Verdict{promise, kept, strings.Join(append(found, fmt.Sprintf("%d runs", len(s))), "; ")}
+}
+
+// judgePoisoned holds that of a poisoned cluster is written that it fails, and that it is in quarantine; counts of failures have their own pace.
+func (s sameRuns) judgePoisoned() Verdict {
+	most := 0
+	for _, run := range s {
+		most = max(most, run.Changes.MostOfPoisoned)
+	}
+	return Verdict{"a poisoned cluster's status is written when it begins to fail, and when it goes into quarantine", most > 0 && most <= mostOfPoisoned,
+		fmt.Sprintf("%d states of one at most, to be %d", most, mostOfPoisoned)}
 }
 
 // judgeNoEntries of runs without poison.

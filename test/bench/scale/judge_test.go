@@ -18,6 +18,7 @@ func kept() Measurement {
 				run.Changes.Milliseconds = append(run.Changes.Milliseconds, 100+float64(i))
 			}
 			if poisoned {
+				run.Changes.MostOfPoisoned = 2
 				run.Entries = Entries{Poisoned: 10, Once: 10, Seen: 10, Counted: 10}
 			}
 			m.Runs = append(m.Runs, run)
@@ -55,6 +56,7 @@ func TestEveryPromiseOfTheBenchIsKeptByWhatKeepsItAndBrokenByWhatBreaksIt(t *tes
 		{"two writes for a change", "at most one write", func(m *Measurement) { m.Runs[0].Changes.StateWrites = 101 }},
 		{"writes that change nothing", "at most one write", func(m *Measurement) { m.Rest.StatusRequests = 50 }},
 		{"writes of nothing but positions", "at most one write", func(m *Measurement) { m.Rest.StatusRequests, m.Rest.Lives = 50, 50 }},
+		{"three writes of a poisoned one", "begins to fail", func(m *Measurement) { m.Runs[1].Changes.MostOfPoisoned = 3 }},
 		{"too few runs", "runs with and without poison", func(m *Measurement) { m.Runs = m.Runs[:8] }},
 		{"the median is 15 % worse", "median beside poisoned", slower(0, 1.15)},
 		{"the 99th percentile is 30 % worse", "99th percentile", slower(95, 1.30)},

@@ -75,7 +75,7 @@ func parse() options {
 	flag.StringVar(&o.memoryLimit, "memory-limit", "", "GOMEMLIMIT of the operator; none: what config/operator/deployment.yaml gives it")
 	flag.IntVar(&o.pairs, "pairs", 5, "how many pairs of runs: one without poison and one with it, where there is any")
 	flag.DurationVar(&o.during, "during", 30*time.Second, "how long specs are changed in each run")
-	flag.DurationVar(&o.rest, "rest", 20*time.Second, "how long everything is left alone before each run, once what is to be poisoned is in quarantine; before the first three times, of which the second is measured")
+	flag.DurationVar(&o.rest, "rest", 20*time.Second, "how long everything is left alone before each run; before the first three times, of which the second is measured")
 	flag.DurationVar(&o.patience, "patience", 15*time.Minute, "how long all clusters may take to become ready")
 	flag.Float64Var(&o.rate, "rate", 10, "changes of specs per second, each of another cluster")
 	flag.Float64Var(&o.poison, "poison", 0.01, "share of the clusters that fail in every other run, from 0 to 1; they are never changed")

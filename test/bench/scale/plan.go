@@ -37,8 +37,12 @@ func plan(pairs int, poisoned bool) []turn {
 	return turns
 }
 
-// once makes one run: specs of those that are not poisoned are changed. What was done to poison or to heal is over by then: each run begins after the same rest.
+// once makes one run: specs of those that are not poisoned are changed. Each run begins after the same rest, and with poison in the moment in which that
+// works: the poisoned ones fail, are tried again, and go into quarantine while the others are measured.
 func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
+	if err := pause(ctx, b.rest); err != nil {
+		return run, err
+	}
 	measured, spoiled := b.fleet.split(b.poison)
 	b.statuses.takeEntries() // those of a run before
 	before, err := b.countedEntries(ctx)
@@ -47,10 +51,12 @@ func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
 	}
 	if !now.poisoned {
 		spoiled = nil
-	} else {
-		if err := b.poisoner.spoil(ctx, b, spoiled); err != nil {
-			return run, fmt.Errorf("poisoning: %w", err)
-		}
+	}
+	run = Run{Pair: now.pair, Poisoned: now.poisoned}
+	if run.Load, err = figures.Load(); err != nil {
+		return run, err
+	}
+	if now.poisoned {
 		defer func() {
 			if ctx.Err() != nil {
 				return // all of it is thrown away
@@ -60,19 +66,22 @@ func (b *bench) once(ctx context.Context, now turn) (run Run, err error) {
 			}
 		}()
 	}
-	if err := pause(ctx, b.rest); err != nil {
-		return run, err
-	}
-	run = Run{Pair: now.pair, Poisoned: now.poisoned}
-	if run.Load, err = figures.Load(); err != nil {
-		return run, err
-	}
-	seen, states, err := b.seenDuring(ctx, func(ctx context.Context) error { return b.change(ctx, measured) })
+	seen, states, err := b.seenDuring(ctx, func(ctx context.Context) error {
+		if now.poisoned {
+			if err := b.poisoner.spoil(ctx, b, spoiled); err != nil {
+				return fmt.Errorf("poisoning: %w", err)
+			}
+		}
+		if err := b.change(ctx, measured); err != nil {
+			return err
+		}
+		return b.untilQuarantined(ctx, spoiled)
+	})
 	made := b.changes.take(time.Now())
 	if err != nil {
 		return run, err
 	}
-	run.Period, run.Changes = seen, summed(made, states)
+	run.Period, run.Changes = seen, summed(made, states, spoiled)
 	after, err := b.countedEntries(ctx)
 	run.Entries = entriesOf(b.statuses.takeEntries(), spoiled, after-before)
 	return run, err

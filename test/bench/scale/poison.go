@@ -10,7 +10,7 @@ import (
 // poison makes clusters fail while others are measured, and heals them again: so that each run without it finds the same objects
 // as the run beside it.
 type poison interface {
-	// spoil these clusters, and return once they fail.
+	// spoil these clusters, and return once that is in force: they fail from then on, and go into quarantine some time later.
 	spoil(ctx context.Context, b *bench, clusters []*cluster) error
 	// heal them, and return once all are ready. It is called after a spoil that failed, too.
 	heal(ctx context.Context, b *bench, clusters []*cluster) error

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/timonier-io/timonier/test/bench/figures"
 )
 
@@ -91,10 +93,16 @@ type Changes struct {
 	StateWrites   int     `json:"stateWrites"`
 	MostPerChange float64 `json:"mostPerChange"`
 	Unasked       int     `json:"unasked"`
+	// MostOfPoisoned is how many states were written of one poisoned cluster: that it fails, and that it is in quarantine.
+	MostOfPoisoned int `json:"mostOfPoisoned"`
 }
 
-// summed up from what was counted.
-func summed(made tally, states written) Changes {
+// summed up from what was counted, of which these clusters were poisoned.
+func summed(made tally, states written, spoiled []*cluster) Changes {
+	poisoned := map[types.NamespacedName]bool{}
+	for _, c := range spoiled {
+		poisoned[c.key] = true
+	}
 	changes := Changes{Refused: made.refused, Withheld: made.withheld, Open: len(made.open)}
 	for _, spans := range made.applied {
 		changes.Milliseconds = append(changes.Milliseconds, milliseconds(spans.all))
@@ -106,6 +114,10 @@ func summed(made tally, states written) Changes {
 	changes.Median, changes.P99 = figures.Median(changes.Milliseconds), percentile(changes.Milliseconds, 0.99)
 	changes.FirstMedian, changes.FirstP99 = figures.Median(changes.First), percentile(changes.First, 0.99)
 	for key, count := range states.states {
+		if poisoned[key] {
+			changes.MostOfPoisoned = max(changes.MostOfPoisoned, count)
+			continue
+		}
 		if made.made[key] == 0 {
 			changes.Unasked += count
 			continue
