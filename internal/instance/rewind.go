@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -23,9 +22,8 @@ const rewindJob = "rewind"
 func (m *Manager) rewind() error {
 	record := m.lastRecord()
 	leader, heard := m.peers.Beat(record.Holder)
-	writes := cmp.Or(leader.Timeline, record.Timeline) // one of an earlier version does not say it
-	if !heard || leader.Broken || leader.CheckpointTimeline != writes {
-		return fmt.Errorf("this copy has WAL that the leader has not; it is rewound once %s has written a checkpoint on timeline %d", record.Holder, writes)
+	if !heard || leader.Broken || leader.CheckpointTimeline != record.Timeline {
+		return fmt.Errorf("this copy has WAL that the leader has not; it is rewound once %s has written a checkpoint on timeline %d", record.Holder, record.Timeline)
 	}
 	if m.process.running() {
 		m.following.diverged = true
