@@ -153,11 +153,12 @@ func Quarantined(namespace, name string, status contract.FailureStatus) *metav1.
 	if others := len(status.Quarantine) - 1; others > 0 {
 		more = fmt.Sprintf(" (and %d more: status.quarantine)", others)
 	}
-	goesOn := "it is suspended with what depends on it, all else goes on; it is tried again at the time in status.quarantine, or once the spec or what it names is changed, or at once by"
+	failed, goesOn := fmt.Sprintf("failed %d times", entry.Count), "it is suspended with what depends on it, all else goes on; it is tried again at the time in status.quarantine, or once the spec or what it names is changed, or at once by"
 	if entry.Trying {
-		goesOn = "it is being tried again, and goes back if it fails once more; it can be released again by"
+		// How often is no part of it: where others fail alike it is tried on, and each attempt would be another text.
+		failed, goesOn = "fails", "it is being tried again, and goes back if it fails once more; it can be released again by"
 	}
-	condition.Message = Brief(fmt.Sprintf("phase %s failed %d times%s: %s. Mend that: %s `kubectl timonier release %s -n %s`",
-		entry.Phase, entry.Count, more, entry.Message, goesOn, name, namespace))
+	condition.Message = Brief(fmt.Sprintf("phase %s %s%s: %s. Mend that: %s `kubectl timonier release %s -n %s`",
+		entry.Phase, failed, more, entry.Message, goesOn, name, namespace))
 	return condition
 }

@@ -131,7 +131,7 @@ func TestAClusterComesBackHalfWayWithItsDataAndMayCreateNoOtherSystem(t *testing
 	volume := exists[corev1.PersistentVolumeClaim](t, c, "halfway-3").UID
 	specified(t, c, "halfway", fmt.Sprintf(asksForRemoval, "halfway"))
 	stops(t, c, "halfway-1")
-	specified(t, c, "halfway", `{"managementState":"Managed","removalConfirmation":null}`)
+	specified(t, c, "halfway", `{"managementState":"Managed"}`) // the confirmation is forgotten there
 	managed(t, c, "halfway", metav1.ConditionTrue, v1alpha1.ReasonManaged)
 	hasEnded(t, c, "halfway-1")
 	for ordinal := 1; ordinal <= 3; ordinal++ {
@@ -143,6 +143,11 @@ func TestAClusterComesBackHalfWayWithItsDataAndMayCreateNoOtherSystem(t *testing
 		t.Errorf("the status has system %q, the Lease says %q", found.Status.SystemIdentifier, markOf(t, c, "halfway"))
 	}
 	eventually(t, "nothing holds it any more", func() bool { return len(exists[v1alpha1.PostgresCluster](t, c, "halfway").Finalizers) == 0 })
+	target := &v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "halfway"}}
+	mustSay(t, c.Patch(t.Context(), target, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"managementState":"Removed"}}`))), "it was typed for another removal")
+	specified(t, c, "halfway", `{"removalConfirmation":null}`)
+	specified(t, c, "halfway", `{"managementState":"Removed"}`)
+	specified(t, c, "halfway", `{"managementState":"Managed"}`)
 }
 
 func TestVolumesStayWhereThePlatformSaysHandsOffInTheMiddleOfARemoval(t *testing.T) {

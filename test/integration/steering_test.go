@@ -141,7 +141,7 @@ func TestAnOverrideOfOneServiceLeavesThatAloneAndPreventsUpgrades(t *testing.T) 
 		alone := exists[v1alpha1.PostgresCluster](t, c, "partly").Status.Management.LeftAlone
 		return len(alone) == 1 && alone[0] == "Service/partly-rw"
 	})
-	if event := told(t, c, "partly", v1alpha1.ReasonHandsOff); !strings.Contains(event.Note, "Service/partly-rw: left alone") {
+	if event := told(t, c, "partly", v1alpha1.ReasonLeftAlone); !strings.Contains(event.Note, "Service/partly-rw: left alone") {
 		t.Errorf("the event says %q", event.Note)
 	}
 	found := managed(t, c, "partly", metav1.ConditionTrue, v1alpha1.ReasonManaged)

@@ -102,6 +102,8 @@ const (
 	ReasonRetriesExhausted = "RetriesExhausted"
 	// ReasonPanicked: a phase panicked several times, and is in quarantine.
 	ReasonPanicked = "Panicked"
+	// ReasonLeftAlone: an override of the Platform leaves a child alone from now on (an event).
+	ReasonLeftAlone = "LeftAlone"
 	// ReasonHandsOff: something is missing or broken, and is not mended, since the cluster is left alone.
 	ReasonHandsOff = "HandsOff"
 	// ReasonCertificatesExpire: certificates expire soon, and are not renewed by themselves, since the cluster or their Secret is left alone.

@@ -27,7 +27,6 @@ import (
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name: at most 40 characters, since pods, volumes and services add their own endings to it; choose a shorter name"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: use lower-case letters, digits and hyphens, beginning with a letter; it becomes part of host names"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.removalConfirmation) || (has(self.spec.managementState) && self.spec.managementState == 'Removed')",message="spec.removalConfirmation: it confirms one removal, and belongs to managementState Removed; remove the field together with that, so that the next removal is confirmed anew"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.removalConfirmation) || self.spec.removalConfirmation == self.metadata.name",message="spec.removalConfirmation: type the name of this cluster, as in metadata.name, or remove the field"
 type PostgresCluster struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -50,6 +49,7 @@ type PostgresClusterList struct {
 
 // PostgresClusterSpec is what a person asks for.
 //
+// +kubebuilder:validation:XValidation:rule="!(has(self.managementState) && self.managementState == 'Removed' && has(self.removalConfirmation) && has(oldSelf.removalConfirmation) && !(has(oldSelf.managementState) && oldSelf.managementState == 'Removed'))",message="removalConfirmation: it was typed for another removal; remove the field first, and type it again for this one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.storage.wal) || has(self.storage.wal)",message="storage.wal: a WAL volume cannot be taken away from a running cluster; restore the field"
 // +kubebuilder:validation:XValidation:rule="has(oldSelf.storage.wal) || !has(self.storage.wal)",message="storage.wal: a WAL volume cannot be added to a running cluster; make a new cluster with one and move the data"
 // +kubebuilder:validation:XValidation:rule="int(self.version) >= int(oldSelf.version)",message="version: PostgreSQL cannot go back to an older major version; restore the former value"

@@ -22,6 +22,11 @@ const driftShown, leftAloneShown = 100, 300
 // resume what is handed back. Where this round is to do no more than to tell what differs, the scope says so.
 func (r *Reconciler) resume(ctx context.Context, s *scope) error {
 	r.Held.Set(s.cluster.UID, nil)
+	if s.steering.reason == v1alpha1.ReasonOperatorNewer {
+		// It is as it was left by the other operator, for as long as that is so.
+		s.told, s.held = s.cluster.Status.Management.Told, s.heldBefore()
+		return nil
+	}
 	handed := s.handedBack()
 	if handed == nil {
 		return nil

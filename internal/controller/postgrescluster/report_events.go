@@ -132,8 +132,8 @@ func (r *Reconciler) tellOfSteering(cluster *v1alpha1.PostgresCluster, before, a
 		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonTakenOver, "Reconcile",
 			"what is left alone was managed last by version %s of the operator, and this is %s: it is not supported until it is handed back", from, r.Keeper.Version)
 	}
-	if added := without(after.Management.LeftAlone, before.Management.LeftAlone); len(added) > 0 {
-		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonHandsOff, "Reconcile",
+	if added := without(after.Management.LeftAlone, before.Management.LeftAlone); len(added) > 0 && after.ManagementState == contract.Managed {
+		r.Events.Eventf(cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonLeftAlone, "Reconcile",
 			"%s: left alone from now on, by spec.overrides of the Platform; the rest of the cluster is managed", someOf(added))
 	}
 	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionManaged), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionManaged)

@@ -75,7 +75,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	r.know(request.NamespacedName, operation.UID)
 	if operation.Status.StartedAt == nil {
 		lane := r.lane(operation)
-		lane.Lock()
+		if !lane.TryLock() {
+			return ctrl.Result{RequeueAfter: soon}, nil // a worker that waited would be missing for other clusters
+		}
 		defer lane.Unlock()
 	}
 	result, err := r.try(ctx, operation)

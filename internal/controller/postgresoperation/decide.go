@@ -118,6 +118,8 @@ func decide(f facts) step {
 		return decideRenewal(f)
 	case f.cluster.unmanaged != "":
 		return f.handsOff("what was begun goes on when it is managed again")
+	case f.leftAloneMeanwhile() != "":
+		return f.fail(v1alpha1.ReasonHandsOff, "%s. What an instance has begun, it ends", f.leftAloneMeanwhile())
 	case f.cluster.wanted == 0:
 		return f.fail(v1alpha1.ReasonHibernated, "the cluster %s was hibernated meanwhile", f.spec.ClusterRef.Name)
 	case f.hasWaited(v1alpha1.ConditionRunning):

@@ -164,6 +164,16 @@ func instanceExists(f facts) (reason, message string) {
 	return "", ""
 }
 
+// leftAloneMeanwhile says what a person has kept for himself since the operation was begun, "" for nothing that it would still touch.
+func (f facts) leftAloneMeanwhile() string {
+	for _, instance := range f.status.Instances {
+		if child := f.leftAlone[instance.Name]; child != "" && instance.State != v1alpha1.OperationInstanceDone {
+			return child
+		}
+	}
+	return ""
+}
+
 // targetNotLeftAlone: what a person keeps for himself is neither restarted nor cloned over.
 func targetNotLeftAlone(f facts) (reason, message string) {
 	names := f.cluster.names

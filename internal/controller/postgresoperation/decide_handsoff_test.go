@@ -46,6 +46,21 @@ func TestNothingIsDoneToAnInstanceWhosePodOrVolumeIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestWhatIsLeftAloneOnlyAfterARestartWasBegunIsNotRestarted(t *testing.T) {
+	w := newWorld(v1alpha1.PostgresOperationSpec{Type: v1alpha1.OperationRestart})
+	w.status.StartedAt, w.status.ClusterUID = at(w.now), w.cluster.uid
+	w.status.From = &v1alpha1.OperationLeader{Instance: "c-1", Term: 4}
+	w.status.Instances = []v1alpha1.OperationInstance{{Name: "c-2", State: v1alpha1.OperationInstanceDone}, {Name: "c-3", State: v1alpha1.OperationInstancePending, Since: at(w.now)}}
+	w.leftAlone = map[string]string{"c-2": "Pod c-2 is left alone, by an override"}
+	if next := decide(w.facts); next.verb == verbFail {
+		t.Errorf("what is done already ends it: %s", next.message)
+	}
+	w.leftAlone = map[string]string{"c-3": "Pod c-3 is left alone, by an override"}
+	if next := decide(w.facts); next.verb != verbFail || next.reason != v1alpha1.ReasonHandsOff || !strings.Contains(next.message, "Pod c-3 is left alone") {
+		t.Errorf("%s %s: %s", next.verb, next.reason, next.message)
+	}
+}
+
 // takes the next step, and has the status that is written by it.
 func (w *world) takes(t *testing.T, v verb, reason string) step {
 	t.Helper()
