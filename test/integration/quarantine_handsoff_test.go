@@ -174,13 +174,21 @@ func TestWhatCannotBeObservedIsCountedAndToldAndNeverSuspended(t *testing.T) {
 		role.ResourceVersion = ""
 		_ = c.Update(context.Background(), role) // a second time, where the test has ended well
 	})
-	found := &v1alpha1.PostgresCluster{}
+	found, failure := &v1alpha1.PostgresCluster{}, contract.Failure{}
 	eventuallyWithin(t, time.Minute, "the failures to observe are counted", func() bool {
 		pass(20 * time.Second)
-		return c.Get(t.Context(), key("blind"), found) == nil && len(found.Status.Failures) == 1 && found.Status.Failures[0].Count > 10
+		if c.Get(t.Context(), key("blind"), found) != nil {
+			return false
+		}
+		// In between a round may have seen all, and failed to write the Lease: that stays counted too.
+		for _, counted := range found.Status.Failures {
+			if counted.Phase == "observe" {
+				failure = counted
+			}
+		}
+		return failure.Count > 10
 	})
-	failure := found.Status.Failures[0]
-	if failure.Phase != "observe" || failure.Reason != "Forbidden" || !strings.Contains(failure.Message, "lease") {
+	if failure.Reason != "Forbidden" || !strings.Contains(failure.Message, "lease") {
 		t.Errorf("it is told as %+v", failure)
 	}
 	if busy := meta.FindStatusCondition(found.Status.Conditions, v1alpha1.ConditionReconciling); busy == nil || !strings.Contains(busy.Message, "observe: lease") {
