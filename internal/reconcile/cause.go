@@ -124,7 +124,7 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 // oneWord is what the status can hold as a reason.
 var oneWord = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}$`)
 
-// reasonOf an answer. A webhook may give any text as its reason, a sentence, or another one each time: then the code's name stands for it.
+// reasonOf an answer. A webhook may give any text as its reason: for a sentence, which may be another one each time, the code's name stands.
 func reasonOf(status metav1.Status) string {
 	if reason := string(status.Reason); oneWord.MatchString(reason) {
 		return reason
