@@ -32,9 +32,9 @@ func TestAFormerLeaderIsSoughtUntilTheProxiesKnowItsSuccessor(t *testing.T) {
 		"not where it leads":               {led("shop-1", 4, 7), 0, false},
 	} {
 		m.following = following{}
-		m.turnedAt.Store(time.Now().UnixNano())
+		m.turnedAt.Store(int64(time.Since(m.startedAt)))
 		m.noticeOpening(tc.record)
-		m.turnedAt.Store(time.Now().Add(tc.since).UnixNano())
+		m.turnedAt.Store(int64(time.Since(m.startedAt) + tc.since))
 		if got := m.stillSought(tc.record); got != tc.sought {
 			t.Errorf("%s: sought is %v", sentence, got)
 		}
@@ -44,7 +44,7 @@ func TestAFormerLeaderIsSoughtUntilTheProxiesKnowItsSuccessor(t *testing.T) {
 func TestWhoIsSoughtKeepsClientsOutForAWhileAndEndsNobodysSession(t *testing.T) {
 	m := measuring(t)
 	m.peers = peers.NewHeartbeats(peers.Options{})
-	m.turnedAt.Store(time.Now().UnixNano())
+	m.turnedAt.Store(int64(time.Since(m.startedAt)))
 	record := led("shop-2", 5, 8)
 	record.LastFailover = &election.Failover{From: "shop-1", To: "shop-2"}
 	m.process.postmaster = &supervisor.Postmaster{StartedAt: time.Now()}

@@ -65,6 +65,9 @@ func (m *Manager) publishHeartbeat() {
 	}
 	if o := p.observation; o != nil {
 		beat.CheckpointTimeline = o.ControlTimeline
+		if !o.InRecovery {
+			beat.Timeline = o.Timeline
+		}
 		beat.Eligible = o.InRecovery && o.Streaming
 		beat.Shut, beat.Stale = !p.serves(), p.attached && m.following.replaying.stale
 	}
@@ -72,13 +75,23 @@ func (m *Manager) publishHeartbeat() {
 		beat.Vote = &vote
 	}
 	beat.Asks, beat.Grants = m.ask(record), m.grant(record)
-	m.probes.Store(holds && p.primary && p.running())
+	m.publishLed(holds && p.primary && p.running())
 	if told := m.beat.Load(); told == nil || !told.beat.Equal(beat) {
-		m.beat.Store(&toldBeat{beat, make(chan struct{})})
-		if told != nil {
-			close(told.changed)
+		former := m.beat.Swap(&toldBeat{beat, make(chan struct{})}) // the watchdog may have told something meanwhile
+		if former != nil {
+			close(former.changed)
 		}
 	}
+}
+
+// publishLed tells the probe of the write path, and the watchdog, whether a server leads.
+func (m *Manager) publishLed(leads bool) {
+	m.probes.Store(leads)
+	if !leads {
+		m.led.Store(nil)
+		return
+	}
+	m.led.Store(&leadingServer{m.process.postmaster, m.eligible()})
 }
 
 // vote that this instance has cast, for as long as it has not read a newer revision than the one it voted for.

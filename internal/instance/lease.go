@@ -297,14 +297,26 @@ func (m *Manager) adoptView(view leaseView) {
 	if m.lease.exists && m.lease.object.ResourceVersion == view.object.ResourceVersion {
 		view.since = m.lease.since
 	}
+	replaced := m.replacedBy(view)
 	m.lease = view
 	if view.edited {
 		return
+	}
+	if replaced {
+		// Before it is written down, which on a volume that takes no writes comes to no end.
+		m.stopReplaced(view.record)
 	}
 	if m.unsettled == neverRead && !view.asked.IsZero() {
 		m.unsettled, m.unsettledQuorum = view.record.Revision, view.record.Revision
 	}
 	m.see(view.record)
+}
+
+// replacedBy tells whether this primary learns by a state of the Lease that somebody else leads. One that hands over stops by itself, and in its own order.
+func (m *Manager) replacedBy(view leaseView) bool {
+	record, identity := view.record, &m.contents.Identity
+	return m.process.primary && m.process.running() && m.handing == nil && m.counts(view) && record.System == identity.System && record.Term > m.lease.record.Term &&
+		record.Holder != "" && (record.Holder != m.options.Instance || record.HolderIncarnation != identity.Incarnation)
 }
 
 // counts tells whether a state of the Lease says who leads. One that was edited by hand, emptied or restored from an earlier time does not: a leader that

@@ -52,6 +52,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	go m.watchLease(background)
 	go m.watchOverrides(background)
 	go m.writes.Run(background, probeEvery, m.probes.Load)
+	go m.watchdog(background)
 	m.log.Info("instance manager started", "instance", m.options.Instance, "version", m.options.Version)
 
 	childEnded := make(chan os.Signal, 8)
@@ -126,7 +127,7 @@ func (m *Manager) turn(ctx context.Context) {
 }
 
 func (m *Manager) takeStep(ctx context.Context) (done bool) {
-	m.turnedAt.Store(time.Now().UnixNano())
+	m.turnedAt.Store(int64(time.Since(m.startedAt)))
 	defer m.publish()
 	defer m.surviveBug()
 	if m.problem == "" {

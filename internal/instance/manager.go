@@ -54,8 +54,9 @@ type Manager struct {
 	watched   atomic.Pointer[watchedLease]
 	published atomic.Pointer[instanceapi.Status]
 	beat      atomic.Pointer[toldBeat]
+	led       atomic.Pointer[leadingServer] // nil while no server of this instance leads
 	seenState atomic.Pointer[metrics.State]
-	turnedAt  atomic.Int64                                           // when the loop last turned, in Unix nanoseconds
+	turnedAt  atomic.Int64                                           // when the loop last turned, in nanoseconds since startedAt: no step of the clock is in it
 	overrides atomic.Pointer[instanceapi.SynchronousCommitOverrides] // as the leader's catalogue has them; nil while it was not looked at
 	cancelled atomic.Int64                                           // commits that did not wait for their standbys, since cancelledSince
 	fatal     lastFatal

@@ -25,7 +25,7 @@ import (
 // measuring is a manager of shop-1, with nothing but what measures.
 func measuring(t *testing.T) *Manager {
 	t.Helper()
-	m := &Manager{options: Options{Instance: "shop-1"}, measures: metrics.NewAvailability(), held: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	m := &Manager{options: Options{Instance: "shop-1"}, measures: metrics.NewAvailability(), held: map[string]string{}, log: slog.New(slog.DiscardHandler), startedAt: time.Now()}
 	m.contents.Identity.Incarnation = "a1"
 	m.writes = volumes.NewWriteProbe(volumes.Layout{}, m.measureWrite)
 	m.seenState.Store(&metrics.State{})

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,8 +23,9 @@ const rewindJob = "rewind"
 func (m *Manager) rewind() error {
 	record := m.lastRecord()
 	leader, heard := m.peers.Beat(record.Holder)
-	if !heard || leader.Broken || leader.CheckpointTimeline != record.Timeline {
-		return fmt.Errorf("this copy has WAL that the leader has not; it is rewound once %s has written a checkpoint on timeline %d", record.Holder, record.Timeline)
+	writes := cmp.Or(leader.Timeline, record.Timeline) // one of an earlier version does not say it
+	if !heard || leader.Broken || leader.CheckpointTimeline != writes {
+		return fmt.Errorf("this copy has WAL that the leader has not; it is rewound once %s has written a checkpoint on timeline %d", record.Holder, writes)
 	}
 	if m.process.running() {
 		m.following.diverged = true

@@ -36,11 +36,12 @@ func (m *Manager) noticeHang() {
 	}
 }
 
-// noticeStall gives the Lease up where this leader's volumes take no writes any more. Its server is killed, for it would not even stop. What
+// noticeStall gives the Lease up where this leader's volumes take no writes any more, whether these wait or come back with errors: a server whose WAL is on
+// another volume than its data would go on, and so would its lead, though whatever a client does fails. Its server is killed, for it would not even stop. What
 // is needed for that does not write: it is all in memory.
 func (m *Manager) noticeStall() {
-	p := &m.process
-	waits := m.writes.Waits(time.Now())
+	p, now := &m.process, time.Now()
+	waits, fails := m.writes.Waits(now), m.writes.Fails(now)
 	if stalled := waits >= stalledAfter; stalled != m.stalled {
 		m.stalled = stalled
 		if stalled {
@@ -51,11 +52,14 @@ func (m *Manager) noticeStall() {
 	if p.stopping() && m.handing == nil {
 		patience = stalledStopping
 	}
-	if waits < patience || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
+	if max(waits, fails) < patience || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
 		return
 	}
 	m.leaving = "a write to its volumes has not come back for " + patience.String() + ", and another instance can lead"
-	m.log.Error("the volumes take no writes; giving the Lease up", "waitsMilliseconds", waits.Milliseconds())
+	if fails > waits {
+		m.leaving = "writes to its volumes have failed for " + patience.String() + ", and another instance can lead"
+	}
+	m.log.Error("the volumes take no writes; giving the Lease up", "waitsMilliseconds", waits.Milliseconds(), "failsMilliseconds", fails.Milliseconds())
 	m.measures.FencingStops.Add(metrics.StalledWritePath)
 	m.publisher.Publish(nil)
 	m.giveHandoverUp("its volumes take no writes") // to promise it would be a write

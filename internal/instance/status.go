@@ -117,7 +117,7 @@ func (m *Manager) postgresStatus() *instanceapi.Postgres {
 const stuckAfter = 45 * time.Second
 
 func (m *Manager) live() (bool, string) {
-	since := time.Since(time.Unix(0, m.turnedAt.Load()))
+	since := time.Since(m.turnTime())
 	if since > stuckAfter {
 		return false, "the instance manager's loop has not turned for " + since.Round(time.Second).String()
 	}
@@ -135,7 +135,7 @@ func (m *Manager) started() (bool, string) {
 }
 
 // turnTime is now, as the loop sees it.
-func (m *Manager) turnTime() time.Time { return time.Unix(0, m.turnedAt.Load()) }
+func (m *Manager) turnTime() time.Time { return m.startedAt.Add(time.Duration(m.turnedAt.Load())) }
 
 func asRefusal(err error) (*api.RefusalError, bool) {
 	var refusal *api.RefusalError

@@ -143,6 +143,14 @@ func (m *Manager) startServer(ctx context.Context, standby bool) (done bool, err
 	return true, m.start(!standby)
 }
 
+// stopReplaced is what the rule one_primary_at_a_time does, which is decided later in this turn.
+func (m *Manager) stopReplaced(record election.Record) {
+	step := election.Step{Verb: election.Stop, Rule: "one_primary_at_a_time", Message: fmt.Sprintf("%s holds the Lease in term %d", record.Holder, record.Term)}
+	if err := m.stopAtOnce(step); err != nil {
+		m.hold("stopping postgres", err)
+	}
+}
+
 // stopAtOnce ends the server without waiting for anybody. A standby is stopped with a checkpoint, which waits for nobody either, unless it does
 // not come to an end.
 func (m *Manager) stopAtOnce(step election.Step) error {

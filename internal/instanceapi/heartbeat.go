@@ -9,7 +9,9 @@ type Heartbeat struct {
 	// Leads: its postgres runs as primary. Down: it leads, and its postgres is gone.
 	Leads bool `json:"leads,omitempty"`
 	Down  bool `json:"down,omitempty"`
-	// CheckpointTimeline is that of its last checkpoint: whoever rewinds from it waits until that is the Lease's.
+	// Timeline that a primary writes, 0 for a standby. A leader that wrote a lost Lease again goes on with the former one, and the Lease has reserved the next.
+	Timeline int64 `json:"timeline,omitempty"`
+	// CheckpointTimeline is that of its last checkpoint: whoever rewinds from it waits until that is the one that it writes.
 	CheckpointTimeline int64 `json:"checkpointTimeline,omitempty"`
 	// Eligible: it is a standby that streams, and could lead.
 	Eligible bool `json:"eligible,omitempty"`

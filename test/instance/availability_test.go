@@ -184,6 +184,19 @@ func TestAVolumeThatTakesNoWritesIsCounted(t *testing.T) {
 	p.measuresThat(`write_probe_failures_total{cause="error"}`, "has grown", func(failed float64) bool { return failed > 0 })
 }
 
+// As of a file system that was mounted again to be read only, while the WAL is on another one: the server goes on, and whatever a client does fails.
+func TestALeaderWhoseVolumeAnswersWithErrorsGivesWay(t *testing.T) {
+	w := synchronous(t, 2, withWALVolume)
+	former := w.named(w.record().Holder)
+	probe := filepath.Join(former.directory, "data", ".write-probe")
+	w.eventually("the probe cannot be written", func() bool { return os.RemoveAll(probe) == nil && os.Mkdir(probe, 0o700) == nil })
+	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
+	w.succeeds(former)
+	w.eventually("the probe can be written again", func() bool { return os.Remove(probe) == nil })
+	former.becomes(instanceapi.StateStreaming)
+	former.reads(notes, "first second")
+}
+
 func TestAVolumeThatStallsIsCountedAndSoIsTheStop(t *testing.T) {
 	for _, volume := range []string{"data", "wal"} {
 		t.Run(volume, func(t *testing.T) {
@@ -214,7 +227,13 @@ func TestAVolumeThatStallsIsCountedAndSoIsTheStop(t *testing.T) {
 // stalls keeps whoever probes a volume waiting, as one does that is gone, until it goes on.
 func (p *pod) stalls(volume string) (goesOn func()) {
 	p.w.t.Helper()
-	probe := filepath.Join(p.directory, volume, ".write-probe")
+	return p.stallsAt(filepath.Join(volume, ".write-probe"))
+}
+
+// stallsAt keeps whoever writes this file waiting.
+func (p *pod) stallsAt(file string) (goesOn func()) {
+	p.w.t.Helper()
+	probe := filepath.Join(p.directory, file)
 	// Whoever opens a pipe to write waits in the kernel until somebody reads.
 	p.w.eventually("the probe cannot come back", func() bool { return os.RemoveAll(probe) == nil && syscall.Mkfifo(probe, 0o666) == nil })
 	p.w.check(os.Chown(probe, podUID, 10001))
@@ -223,6 +242,46 @@ func (p *pod) stalls(volume string) (goesOn func()) {
 		p.w.check(err)
 		p.w.check(errors.Join(os.Remove(probe), reader.Close()))
 	}
+}
+
+// identityWritten is what the instance manager writes first when its identity changes.
+const identityWritten = "data/identity.json.tmp"
+
+// The loop itself waits: for a member that is lost it writes down first whom commits wait for from then on.
+func TestALeaderWhoseOwnWritesComeToNoEndIsSucceededAllTheSame(t *testing.T) {
+	w := synchronous(t, 3)
+	former := w.named(w.record().Holder)
+	var lost *pod
+	for _, p := range w.pods {
+		if p != former {
+			lost = p
+		}
+	}
+	probe, identity := former.stalls("data"), former.stallsAt(identityWritten)
+	lost.kill()
+	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
+	lost.run()
+	w.succeeds(former)
+	identity()
+	probe()
+	former.becomes(instanceapi.StateStreaming)
+	for _, p := range w.pods {
+		p.reads(notes, "first second")
+	}
+}
+
+func TestAReplacedLeaderWhoseVolumeTakesNoWritesStopsAtOnce(t *testing.T) {
+	w := synchronous(t, 3)
+	former := w.named(w.record().Holder)
+	server := fmt.Sprint(former.answers().Postgres.PID)
+	w.check(former.signalAll("STOP"))
+	w.succeeds(former)
+	identity := former.stallsAt(identityWritten)
+	w.check(former.signalAll("CONT"))
+	w.eventually("its server has gone, while what it read of the Lease is not written down", func() bool { return former.inside("kill", "-0", server) != nil })
+	identity()
+	former.becomes(instanceapi.StateStreaming)
+	former.reads(notes, "first second")
 }
 
 // A server that stops says nothing to its manager any more, and its walsenders go on talking to the standbys for as long as the stop takes.

@@ -212,3 +212,38 @@ func TestALeaseEditedByHandIsWrittenAgain(t *testing.T) {
 		t.Errorf("the Lease tells of the failover: %+v", last)
 	}
 }
+
+// As of an etcd that was restored from a backup: a valid Lease, of another leader and an earlier term.
+func TestALeaseThatWentBackIsWrittenAgainByWhoLeads(t *testing.T) {
+	w := synchronous(t, 2)
+	leases := env.api.kubernetes.CoordinationV1().Leases(w.namespace)
+	backup, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
+	w.check(err)
+	w.eventually("it hands over", func() bool {
+		_, err := w.pods[1].client.Switchover(w.ctx, instanceapi.SwitchoverRequest{To: "shop-2"})
+		return err == nil
+	})
+	w.pods[2].becomes(instanceapi.StateRunning)
+	w.pods[2].must("INSERT INTO notes VALUES ('second')")
+	w.pods[1].becomes(instanceapi.StateStreaming)
+	before, server := w.record(), w.pods[2].answers().Postgres.PID
+	w.eventually("the backup is restored", func() bool {
+		lease, err := leases.Get(w.ctx, naming.Lease(clusterName), metav1.GetOptions{})
+		w.check(err)
+		lease.Spec, lease.Annotations = backup.Spec, backup.Annotations
+		_, err = leases.Update(w.ctx, lease, metav1.UpdateOptions{})
+		return err == nil
+	})
+	w.eventually("the leader has written its record again", func() bool {
+		record := w.record()
+		return record.Holder == "shop-2" && record.Revision > before.Revision && record.Term > before.Term
+	})
+	w.pods[2].must("INSERT INTO notes VALUES ('third')")
+	w.pods[1].reads(notes, "first second third")
+	if status := w.pods[2].answers(); !status.Leader || status.Postgres.PID != server {
+		t.Errorf("the leader, whose server was %d, says %+v", server, status)
+	}
+	if status := w.pods[1].answers(); status.Leader {
+		t.Errorf("the former leader says %+v", status)
+	}
+}

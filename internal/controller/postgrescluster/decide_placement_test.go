@@ -3,10 +3,13 @@ package postgrescluster
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
 )
 
 func amounts(cpu, memory string) corev1.ResourceList {
@@ -112,5 +115,18 @@ func TestNodesThatSayTheSameAreToldTogether(t *testing.T) {
 	}
 	if got := toldTogether(nil); got != "there are no nodes" {
 		t.Error(got)
+	}
+}
+
+func TestMembersPreferZonesOfTheirOwnWhereACommitDoesNotWaitForAllStandbys(t *testing.T) {
+	for _, tc := range []struct {
+		instances, standbys int32
+		want                bool
+	}{{3, 1, true}, {3, 2, false}, {2, 1, false}, {5, 2, true}, {5, 4, false}} {
+		cluster := &v1alpha1.PostgresCluster{Spec: v1alpha1.PostgresClusterSpec{Instances: &tc.instances, Availability: v1alpha1.Availability{SynchronousStandbys: &tc.standbys}}}
+		s := newScope(cluster, time.Unix(1000, 0))
+		if got := (&Reconciler{}).podInput(s, "c-1").PreferZones; got != tc.want {
+			t.Errorf("of %d instances with %d synchronous standbys: %v", tc.instances, tc.standbys, got)
+		}
 	}
 }

@@ -122,6 +122,9 @@ func (p *Postmaster) Stop(mode Mode) error {
 	return p.signal(mode.signal())
 }
 
+// Shoot kills it without a word to whoever looks after it, who may be waiting for something: it can be called beside all else.
+func (p *Postmaster) Shoot() error { return p.signal(syscall.SIGKILL) }
+
 // Reload asks it to read its configuration files again.
 func (p *Postmaster) Reload() error { return p.signal(syscall.SIGHUP) }
 

@@ -2,9 +2,11 @@ package volumes
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -17,18 +19,19 @@ type WriteProbe struct {
 	layout Layout
 	// written is told of each write that came back.
 	written func(volume string, took time.Duration, err error)
-	// since is when the write that is under way began, in Unix nanoseconds; 0 for none.
-	since atomic.Int64
+	// made is what times are counted from, so that no step of the clock is in them: since when the write that is under way waits, and since when writes have
+	// failed without one that did not; in nanoseconds, 0 for neither.
+	made           time.Time
+	since, failing atomic.Int64
 }
 
 // NewWriteProbe of an instance's volumes; Run does the work. written is told of each write that came back: to which volume ("data", "wal"),
 // how long it took, and what went wrong.
 func NewWriteProbe(layout Layout, written func(volume string, took time.Duration, err error)) *WriteProbe {
-	return &WriteProbe{layout: layout, written: written}
+	return &WriteProbe{layout: layout, written: written, made: time.Now()}
 }
 
-// Run writes at each interval where wanted says so, until the context ends. What fails at once is told, and nothing else is done
-// about it: the server finds it out too.
+// Run writes at each interval where wanted says so, until the context ends.
 func (p *WriteProbe) Run(ctx context.Context, interval time.Duration, wanted func() bool) {
 	for {
 		select {
@@ -37,25 +40,52 @@ func (p *WriteProbe) Run(ctx context.Context, interval time.Duration, wanted fun
 		case <-time.After(interval):
 		}
 		if !wanted() {
+			p.failing.Store(0)
 			continue
 		}
-		for _, mount := range p.layout.mounts() {
-			began := time.Now()
-			p.since.Store(began.UnixNano())
-			err := p.write(filepath.Join(mount, probeFile))
-			p.since.Store(0)
-			p.written(p.layout.volume(mount), time.Since(began), err)
-		}
+		p.writeAll()
 	}
 }
 
+// writeAll once, to each volume.
+func (p *WriteProbe) writeAll() {
+	broken := false
+	for _, mount := range p.layout.mounts() {
+		began := time.Now()
+		p.since.Store(p.stamp(began))
+		err := p.write(filepath.Join(mount, probeFile))
+		p.since.Store(0)
+		p.written(p.layout.volume(mount), time.Since(began), err)
+		broken = broken || breaks(err)
+	}
+	switch {
+	case !broken:
+		p.failing.Store(0)
+	case p.failing.Load() == 0:
+		p.failing.Store(p.stamp(time.Now()))
+	}
+}
+
+// breaks tells whether an error is of a volume that takes no writes. A full one is not: it is as full elsewhere, and grows.
+func breaks(err error) bool {
+	return err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT)
+}
+
 // Waits is how long the write that is under way has waited; 0 for none.
-func (p *WriteProbe) Waits(now time.Time) time.Duration {
-	since := p.since.Load()
-	if since == 0 {
+func (p *WriteProbe) Waits(now time.Time) time.Duration { return p.span(&p.since, now) }
+
+// Fails is for how long every round of writes has come back with an error; 0 where the last one did not.
+func (p *WriteProbe) Fails(now time.Time) time.Duration { return p.span(&p.failing, now) }
+
+// stamp is never 0.
+func (p *WriteProbe) stamp(at time.Time) int64 { return max(1, int64(at.Sub(p.made))) }
+
+func (p *WriteProbe) span(since *atomic.Int64, now time.Time) time.Duration {
+	begun := since.Load()
+	if begun == 0 {
 		return 0
 	}
-	return now.Sub(time.Unix(0, since))
+	return now.Sub(p.made) - time.Duration(begun)
 }
 
 func (p *WriteProbe) write(path string) error {

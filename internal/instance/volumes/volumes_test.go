@@ -3,11 +3,14 @@ package volumes
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/postgres"
@@ -220,5 +223,29 @@ func TestIncarnationsDiffer(t *testing.T) {
 	a, b := NewIncarnation(), NewIncarnation()
 	if a == b || len(a) != 12 {
 		t.Errorf("%q, %q", a, b)
+	}
+}
+
+func TestVolumesThatAnswerWithErrorsAreToldFromThoseThatAreFull(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	probe := NewWriteProbe(Layout{Data: data}, func(string, time.Duration, error) {})
+	probe.writeAll() // there is no such directory
+	later := time.Now().Add(time.Minute)
+	if fails := probe.Fails(later); fails < 59*time.Second || probe.Waits(later) != 0 {
+		t.Errorf("it fails for %s", fails)
+	}
+	probe.writeAll()
+	if fails := probe.Fails(later); fails < 59*time.Second {
+		t.Errorf("after another error it fails for %s", fails)
+	}
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	probe.writeAll()
+	if fails := probe.Fails(later); fails != 0 {
+		t.Errorf("it takes writes, and fails for %s", fails)
+	}
+	if breaks(nil) || breaks(&fs.PathError{Err: syscall.ENOSPC}) || breaks(&fs.PathError{Err: syscall.EDQUOT}) || !breaks(&fs.PathError{Err: syscall.EROFS}) || !breaks(&fs.PathError{Err: syscall.EIO}) {
+		t.Error("what is full is not told from what is broken")
 	}
 }
