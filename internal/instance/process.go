@@ -226,6 +226,7 @@ func (m *Manager) shutDown() error {
 	m.step.Verb = stoppingVerb
 	m.publisher.Publish(nil)
 	m.publish()
+	m.led.Store(nil) // the loop turns no more, and a last checkpoint keeps the disk busy
 	if m.process.running() {
 		end := time.Now().Add(m.options.StopTimeout)
 		for _, step := range []struct {

@@ -188,13 +188,23 @@ func TestAVolumeThatTakesNoWritesIsCounted(t *testing.T) {
 func TestALeaderWhoseVolumeAnswersWithErrorsGivesWay(t *testing.T) {
 	w := synchronous(t, 2, withWALVolume)
 	former := w.named(w.record().Holder)
-	probe := filepath.Join(former.directory, "data", ".write-probe")
-	w.eventually("the probe cannot be written", func() bool { return os.RemoveAll(probe) == nil && os.Mkdir(probe, 0o700) == nil })
+	takesWrites := former.refusesWrites()
 	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
 	w.succeeds(former)
-	w.eventually("the probe can be written again", func() bool { return os.Remove(probe) == nil })
+	takesWrites()
 	former.becomes(instanceapi.StateStreaming)
 	former.reads(notes, "first second")
+}
+
+// refusesWrites has writes of the probe come back with the error of a file system that is read only, until it takes them again.
+func (p *pod) refusesWrites() (takesThem func()) {
+	p.w.t.Helper()
+	probe := filepath.Join(p.directory, "root/var/lib/timonier/data/.write-probe")
+	there := func(script string) {
+		p.w.check(shell(fmt.Sprintf("nsenter --target %d --mount sh -c '%s'", p.container.Process.Pid, script)))
+	}
+	there(fmt.Sprintf("touch %[1]s && mount --bind %[1]s %[1]s && mount -o remount,bind,ro %[1]s", probe))
+	return func() { there("umount " + probe) }
 }
 
 func TestAVolumeThatStallsIsCountedAndSoIsTheStop(t *testing.T) {

@@ -58,6 +58,11 @@ func (p *WriteProbe) writeAll() {
 		p.written(p.layout.volume(mount), time.Since(began), err)
 		broken = broken || breaks(err)
 	}
+	p.note(broken)
+}
+
+// note how a round of writes came back.
+func (p *WriteProbe) note(broken bool) {
 	switch {
 	case !broken:
 		p.failing.Store(0)
@@ -66,9 +71,15 @@ func (p *WriteProbe) writeAll() {
 	}
 }
 
-// breaks tells whether an error is of a volume that takes no writes. A full one is not: it is as full elsewhere, and grows.
+// breaks tells whether an error is of a volume that takes no writes. A full one is not: it is as full elsewhere, and grows; nor is whatever else may be so on all
+// members alike, as a file that belongs to somebody else: the lead would go round.
 func breaks(err error) bool {
-	return err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT)
+	for _, broken := range []error{syscall.EIO, syscall.EROFS, syscall.ENODEV, syscall.ENXIO, syscall.ESTALE, syscall.EUCLEAN} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return false
 }
 
 // Waits is how long the write that is under way has waited; 0 for none.

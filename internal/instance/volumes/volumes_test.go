@@ -227,25 +227,26 @@ func TestIncarnationsDiffer(t *testing.T) {
 }
 
 func TestVolumesThatAnswerWithErrorsAreToldFromThoseThatAreFull(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
-	probe := NewWriteProbe(Layout{Data: data}, func(string, time.Duration, error) {})
-	probe.writeAll() // there is no such directory
-	later := time.Now().Add(time.Minute)
-	if fails := probe.Fails(later); fails < 59*time.Second || probe.Waits(later) != 0 {
-		t.Errorf("it fails for %s", fails)
-	}
-	probe.writeAll()
-	if fails := probe.Fails(later); fails < 59*time.Second {
-		t.Errorf("after another error it fails for %s", fails)
-	}
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	probe.writeAll()
-	if fails := probe.Fails(later); fails != 0 {
-		t.Errorf("it takes writes, and fails for %s", fails)
-	}
-	if breaks(nil) || breaks(&fs.PathError{Err: syscall.ENOSPC}) || breaks(&fs.PathError{Err: syscall.EDQUOT}) || !breaks(&fs.PathError{Err: syscall.EROFS}) || !breaks(&fs.PathError{Err: syscall.EIO}) {
-		t.Error("what is full is not told from what is broken")
+	for broken, is := range map[error]bool{
+		nil: false, syscall.ENOSPC: false, syscall.EDQUOT: false, syscall.EACCES: false, syscall.ENOENT: false, syscall.EROFS: true, syscall.EIO: true, syscall.ESTALE: true,
+	} {
+		var err error
+		if broken != nil {
+			err = &fs.PathError{Op: "write", Path: probeFile, Err: broken}
+		}
+		probe := NewWriteProbe(Layout{}, func(string, time.Duration, error) {})
+		probe.note(breaks(err))
+		later := time.Now().Add(time.Minute)
+		if fails := probe.Fails(later); (fails > 0) != is {
+			t.Errorf("%v: it fails for %s", err, fails)
+		}
+		probe.note(true)
+		if fails := probe.Fails(later); fails < 59*time.Second || probe.Waits(later) != 0 {
+			t.Errorf("%v, and then an error: it fails for %s", err, fails)
+		}
+		probe.note(false)
+		if fails := probe.Fails(later); fails != 0 {
+			t.Errorf("it takes writes, and fails for %s", fails)
+		}
 	}
 }
