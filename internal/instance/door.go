@@ -33,7 +33,7 @@ func (m *Manager) openDoor(ctx context.Context) (done bool, err error) {
 	p.open = true
 	go m.openMetrics()
 	if p.primary {
-		m.leading.openedAt = m.turnTime()
+		m.leading.openedAt = time.Now() // the Lease tells it to people, by their clock
 		m.measureOpening()
 		m.log.Info("open for clients", "term", m.lastRecord().Term, "timeline", p.observation.Timeline, "position", p.observation.Inserted.String())
 	}

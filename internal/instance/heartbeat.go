@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"maps"
 	"time"
 
 	"github.com/timonier-io/timonier/internal/instance/peers"
@@ -10,9 +11,10 @@ import (
 // downAfter is how long a restart of postgres in place, that was asked for, may take before the others are told that it is down.
 const downAfter = 10 * time.Second
 
-// toldBeat is what the others are told, and a channel that is closed once that has changed.
+// toldBeat is what the others are told, after how long again, and a channel that is closed once that has changed.
 type toldBeat struct {
 	beat    instanceapi.Heartbeat
+	again   time.Duration
 	changed chan struct{}
 }
 
@@ -26,7 +28,7 @@ const (
 // Heartbeat is what the others are told now, and how soon they are to be told so again.
 func (m *Manager) Heartbeat() (beat instanceapi.Heartbeat, again time.Duration, changed <-chan struct{}) {
 	told := m.beat.Load()
-	return told.beat, untilNext(m.beatsAgain(told.beat), time.Since(m.startedAt)), told.changed
+	return told.beat, untilNext(told.again, time.Since(m.startedAt)), told.changed
 }
 
 // untilNext is how long it takes to the next beat of a clock that began so long ago: whoever goes by it is woken together with all others, and to wake up costs
@@ -76,8 +78,9 @@ func (m *Manager) publishHeartbeat() {
 	}
 	beat.Asks, beat.Grants = m.ask(record), m.grant(record)
 	m.publishLed(holds && p.primary && p.running())
-	if told := m.beat.Load(); told == nil || !told.beat.Equal(beat) {
-		former := m.beat.Swap(&toldBeat{beat, make(chan struct{})}) // the watchdog may have told something meanwhile
+	again := m.beatsAgain(beat)
+	if told := m.beat.Load(); told == nil || told.again != again || !told.beat.Equal(beat) {
+		former := m.beat.Swap(&toldBeat{beat, again, make(chan struct{})}) // the watchdog may have told something meanwhile
 		if former != nil {
 			close(former.changed)
 		}
@@ -91,7 +94,7 @@ func (m *Manager) publishLed(leads bool) {
 		m.led.Store(nil)
 		return
 	}
-	m.led.Store(&leadingServer{m.process.postmaster, m.eligible()})
+	m.led.Store(&leadingServer{m.process.postmaster, m.process.stopping(), maps.Clone(m.lastRecord().Quorum.Members), m.failureDetection()})
 }
 
 // vote that this instance has cast, for as long as it has not read a newer revision than the one it voted for.

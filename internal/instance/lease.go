@@ -281,6 +281,7 @@ const neverRead = -1
 
 // adoptView takes a state of the Lease over, and writes down what must not be forgotten of it.
 func (m *Manager) adoptView(view leaseView) {
+	replaced := m.replacedBy(view) // before what is known of the former leader is void
 	if m.counts(view) {
 		m.measureLease(view.record)
 		if before := m.lease.record; before.Holder != view.record.Holder || before.Term != view.record.Term {
@@ -297,7 +298,6 @@ func (m *Manager) adoptView(view leaseView) {
 	if m.lease.exists && m.lease.object.ResourceVersion == view.object.ResourceVersion {
 		view.since = m.lease.since
 	}
-	replaced := m.replacedBy(view)
 	m.lease = view
 	if view.edited {
 		return

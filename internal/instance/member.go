@@ -30,7 +30,7 @@ func (m *Manager) member() election.Member {
 		Attached: p.attached, AttachedTo: p.attachedTo, AttachedTerm: p.attachedTerm, Open: p.open || p.door, Ajar: p.open != p.door, KeepOut: m.keepsOut(record), ShutDown: p.shutDown,
 		Effective: p.enforced.effective, ToldAt: p.enforced.at, OpensAt: p.opensAt,
 		Suspects: m.doubt.cause != "", Votes: m.votes(record),
-		Leave: m.leaving != "", Stalled: m.writes.Waits(time.Now()) >= stalledAfter, Renew: time.Since(m.leading.renewedAt) >= renewEvery || m.leading.tells(record),
+		Leave: m.leaving != "", Stalled: m.writes.Broken(time.Now()) >= stalledAfter, Renew: time.Since(m.leading.renewedAt) >= renewEvery || m.leading.tells(record),
 		Overdue:  m.overdue(record),
 		TakeBack: record.Holder == "" && time.Since(m.doubt.since) > takeBackAfter,
 		Crashed:  m.compared.crashed && record.HolderIncarnation == identity.Incarnation, Ends: m.compared.ends, EndsKnown: m.compared.endsKnown,

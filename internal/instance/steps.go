@@ -92,9 +92,9 @@ func (m *Manager) carryOutInServer(ctx context.Context, verb election.Verb) (don
 }
 
 func (m *Manager) startStandby(ctx context.Context) (done bool, err error) {
-	if m.writes.Waits(time.Now()) >= stalledAfter && m.lastRecord().Holder != m.options.Instance {
+	if m.writes.Broken(time.Now()) >= stalledAfter && m.lastRecord().Holder != m.options.Instance {
 		// It has given the Lease up for that, and would be elected again where commits waited for nobody: it is ahead of all others.
-		return false, errors.New("a write to its volumes has not come back: its server is started once it has")
+		return false, errors.New("a write to its volumes has not come back, or not well: its server is started once one has")
 	}
 	if m.leavesRoom() {
 		return false, nil

@@ -11,10 +11,14 @@ import (
 // watchdogEvery is how often it looks.
 const watchdogEvery = 500 * time.Millisecond
 
-// leadingServer is the server of an instance that leads, as the watchdog has to know it; replaceable tells that another member could lead.
+// leadingServer is the server of an instance that leads, as the watchdog has to know it.
 type leadingServer struct {
-	postmaster  *supervisor.Postmaster
-	replaceable bool
+	postmaster *supervisor.Postmaster
+	// stopping, as to be restarted: its last checkpoint keeps the disk busy.
+	stopping bool
+	// members by incarnation, and for how long what one of them has said counts.
+	members map[string]string
+	counts  time.Duration
 }
 
 // watchdog does for the loop what that cannot do where a write of its own waits in the kernel, for a volume that takes none: a leader whose server still streams and
@@ -36,22 +40,52 @@ func (m *Manager) watchdog(ctx context.Context) {
 // loop turns again it finds that so. The Lease is not released, for what was read of it may be old; they need no release to elect.
 func (m *Manager) bark() {
 	led, now := m.led.Load(), time.Now()
-	if led == nil || !led.replaceable || led.postmaster.HasEnded() || now.Sub(m.turnTime()) < stalledAfter || m.writes.Waits(now) < stalledAfter {
+	if led == nil || led.postmaster.HasEnded() {
+		return
+	}
+	patience := stalledAfter
+	if led.stopping {
+		patience = stalledStopping
+	}
+	stands, waits := now.Sub(m.turnTime()), m.writes.Waits(now)
+	if stands < patience || waits < patience || !m.replaceable(led) {
 		return
 	}
 	m.log.Error("the volumes take no writes, and what is written down of the lead waits for them; killing postgres",
-		"waitsMilliseconds", m.writes.Waits(now).Milliseconds(), "standsMilliseconds", now.Sub(m.turnTime()).Milliseconds())
+		"waitsMilliseconds", waits.Milliseconds(), "standsMilliseconds", stands.Milliseconds())
 	m.measures.FencingStops.Add(metrics.StalledWritePath)
 	if err := led.postmaster.Shoot(); err != nil {
 		m.log.Error("postgres cannot be killed", "error", err.Error())
 		return
 	}
 	m.led.CompareAndSwap(led, nil)
-	if told := m.beat.Load(); told != nil {
-		beat := told.beat
-		beat.Leads, beat.Down = false, true
-		if m.beat.CompareAndSwap(told, &toldBeat{beat, make(chan struct{})}) {
-			close(told.changed)
+	m.tellDown()
+}
+
+// replaceable tells whether another member says, now, that it could lead.
+func (m *Manager) replaceable(led *leadingServer) bool {
+	for name, beat := range m.peers.Beats() {
+		if led.members[beat.Incarnation] == name && !beat.Broken && time.Since(beat.At) < led.counts && beat.Eligible {
+			return true
 		}
+	}
+	return false
+}
+
+// tellDown says to the members, and to whoever asks for the status, what the loop would have said.
+func (m *Manager) tellDown() {
+	if status := m.published.Load(); status != nil {
+		down := *status
+		down.Leader, down.Ready, down.Message = false, false, "its volumes take no writes, and its server was killed"
+		m.published.CompareAndSwap(status, &down)
+	}
+	told := m.beat.Load()
+	if told == nil {
+		return
+	}
+	beat := told.beat
+	beat.Leads, beat.Down = false, true
+	if m.beat.CompareAndSwap(told, &toldBeat{beat, leaderBeats, make(chan struct{})}) {
+		close(told.changed)
 	}
 }

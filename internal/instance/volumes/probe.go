@@ -39,8 +39,8 @@ func (p *WriteProbe) Run(ctx context.Context, interval time.Duration, wanted fun
 			return
 		case <-time.After(interval):
 		}
-		if !wanted() {
-			p.failing.Store(0)
+		// Once writes have failed it is tried until they do not, whoever leads: a server that is started over such a volume would take the lead and lose it again.
+		if !wanted() && p.failing.Load() == 0 {
 			continue
 		}
 		p.writeAll()
@@ -87,6 +87,9 @@ func (p *WriteProbe) Waits(now time.Time) time.Duration { return p.span(&p.since
 
 // Fails is for how long every round of writes has come back with an error; 0 where the last one did not.
 func (p *WriteProbe) Fails(now time.Time) time.Duration { return p.span(&p.failing, now) }
+
+// Broken is for how long nothing was written, be it that the write that is under way waits or that all have failed.
+func (p *WriteProbe) Broken(now time.Time) time.Duration { return max(p.Waits(now), p.Fails(now)) }
 
 // stamp is never 0.
 func (p *WriteProbe) stamp(at time.Time) int64 { return max(1, int64(at.Sub(p.made))) }
