@@ -161,7 +161,7 @@ func (m *Manager) noticeEnd() {
 	asked, exit := p.postmaster.Asked(), p.postmaster.Exit()
 	next := process{files: p.files, filesAt: p.filesAt, restarting: p.restarting, restartAsked: p.restartAsked}
 	m.reach.forget()
-	if asked == 0 {
+	if p.stopAsked.IsZero() { // nor does what the watchdog does belong to a stop
 		next.failures = p.failures + 1
 		if time.Since(p.postmaster.StartedAt) > steadyAfter {
 			next.failures = 1

@@ -54,7 +54,7 @@ func (m *Manager) bark() {
 	m.log.Error("the volumes take no writes, and what is written down of the lead waits for them; killing postgres",
 		"waitsMilliseconds", waits.Milliseconds(), "standsMilliseconds", stands.Milliseconds())
 	m.measures.FencingStops.Add(metrics.StalledWritePath)
-	if err := led.postmaster.Shoot(); err != nil {
+	if err := led.postmaster.Stop(supervisor.Kill); err != nil {
 		m.log.Error("postgres cannot be killed", "error", err.Error())
 		return
 	}

@@ -123,8 +123,11 @@ func ActivityOf(pid int) Activity {
 
 // KillOrphans of a server that has ended: one of its processes that hangs does not see that, and holds the memory that they shared, without which no other can
 // be started. They have become children of this process. The logger shares none, and ends when it has written all.
-func KillOrphans() (killed []string) {
-	for pid, title := range ChildrenOf(os.Getpid()) {
+func KillOrphans() (killed []string) { return killServers(ChildrenOf(os.Getpid())) }
+
+// killServers kills those of these processes that are of a server, by their titles, but its logger.
+func killServers(titles map[int]string) (killed []string) {
+	for pid, title := range titles {
 		if strings.HasPrefix(title, "postgres: ") && !strings.HasSuffix(title, ": logger") && syscall.Kill(pid, syscall.SIGKILL) == nil {
 			killed = append(killed, title)
 		}

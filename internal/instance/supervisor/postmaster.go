@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -46,7 +47,7 @@ type Postmaster struct {
 	process *os.Process
 	ended   chan struct{}
 	state   *os.ProcessState // once ended
-	asked   Mode             // the hardest stop that was asked for
+	asked   atomic.Int32     // the hardest Mode of a stop that was asked for
 }
 
 // StartPostmaster starts the server; it does not wait until it accepts connections. It may be asked to reload from the first moment on.
@@ -111,19 +112,34 @@ func (p *Postmaster) Exit() string {
 }
 
 // Asked is the hardest stop that was asked for, 0 for none: an end without it came by itself.
-func (p *Postmaster) Asked() Mode { return p.asked }
+func (p *Postmaster) Asked() Mode { return Mode(p.asked.Load()) }
 
-// Stop asks for a shutdown, unless one as hard was asked for before. It does not wait.
+// Stop asks for a shutdown, unless one as hard was asked for before. It does not wait, and can be called beside all else: who looks after the server may be waiting
+// for something.
 func (p *Postmaster) Stop(mode Mode) error {
-	if p.asked >= mode {
-		return nil
+	for {
+		before := p.asked.Load()
+		if Mode(before) >= mode {
+			return nil
+		}
+		if p.asked.CompareAndSwap(before, int32(mode)) {
+			break
+		}
 	}
-	p.asked = mode
+	if mode == Kill {
+		return p.kill()
+	}
 	return p.signal(mode.signal())
 }
 
-// Shoot kills it without a word to whoever looks after it, who may be waiting for something: it can be called beside all else.
-func (p *Postmaster) Shoot() error { return p.signal(syscall.SIGKILL) }
+// kill it, and what it has started: a postmaster that the kernel keeps does not end before that lets it go, and its walsenders would go on telling the standbys that
+// all is well.
+func (p *Postmaster) kill() error {
+	started := ChildrenOf(p.PID) // before, for they are somebody else's children once it has ended
+	err := p.signal(syscall.SIGKILL)
+	killServers(started)
+	return err
+}
 
 // Reload asks it to read its configuration files again.
 func (p *Postmaster) Reload() error { return p.signal(syscall.SIGHUP) }

@@ -93,6 +93,41 @@ func TestAPostmasterIsStoppedHarderEachTime(t *testing.T) {
 	}
 }
 
+// One that the kernel keeps would end long after its children, which would go on until then.
+func TestAServerIsKilledWithAllThatItHasStartedButWhatWritesItsLog(t *testing.T) {
+	becomeReaper(t)
+	const walsender, logger = "postgres: walsender", "postgres: shop: logger"
+	script := fmt.Sprintf(`exec 3<&0; for title in %q %q; do (exec -a "$title" cat <&3) & done; wait`, walsender, logger)
+	cmd := exec.Command("bash", "-c", script)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = in.Close() }()
+	children := NewChildren()
+	p, err := children.StartPostmaster(cmd, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := map[string]int{}
+	until(t, func() bool {
+		for pid, title := range ChildrenOf(p.PID) {
+			pids[title] = pid
+		}
+		return pids[walsender] != 0 && pids[logger] != 0
+	})
+	defer func() { _ = syscall.Kill(pids[logger], syscall.SIGKILL) }()
+	if err := p.Stop(Kill); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Ended()
+	until(t, func() bool {
+		left := ChildrenOf(os.Getpid())
+		return left[pids[walsender]] == "" && left[pids[logger]] == logger
+	})
+	children.Reap()
+}
+
 func TestAServerIsAdoptedByItsPID(t *testing.T) {
 	children := NewChildren()
 	cmd := exec.Command("sleep", "60")
