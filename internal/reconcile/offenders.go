@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // RestPriority in the queue is that of a look at what is at rest, as of what a start or a resync brings. An event raises it.
@@ -24,20 +25,36 @@ func (k *Keeper) Offends(uid types.UID) bool {
 	return len(known.Quarantine) > 0
 }
 
-// Offenders bounds how many objects that failed repeatedly are worked on at the same time: each may take long to fail, and all others wait for the same workers.
-type Offenders struct{ slots chan struct{} }
-
-// NewOffenders of a controller with so many workers: a quarter of them, and one at least.
-func NewOffenders(workers int) *Offenders {
-	return &Offenders{make(chan struct{}, max(1, workers/4))}
+// Offenders bounds how many objects of a controller that failed repeatedly are worked on at the same time, and has them come after all others: each may take long to
+// fail, and all wait for the same workers.
+type Offenders struct {
+	slots   chan struct{}
+	backoff *Backoff[ctrl.Request]
 }
 
-// Enter where there is room; leave is to be called at the end.
-func (o *Offenders) Enter() (leave func(), ok bool) {
+// NewOffenders of a controller with so many workers: a quarter of them have room for such, and one at least.
+func NewOffenders(workers int) *Offenders {
+	return &Offenders{make(chan struct{}, max(1, workers/4)), NewBackoff[ctrl.Request]()}
+}
+
+// Backoff is what the queue of the controller must go by.
+func (o *Offenders) Backoff() *Backoff[ctrl.Request] { return o.backoff }
+
+// Work on an object. Where it offends, only if there is room, and it is put back behind all others.
+func (o *Offenders) Work(request ctrl.Request, offends bool, work func() (ctrl.Result, error)) (ctrl.Result, error) {
+	if !offends {
+		return work()
+	}
+	low := LowPriority
 	select {
 	case o.slots <- struct{}{}:
-		return func() { <-o.slots }, true
+		defer func() { <-o.slots }()
 	default:
-		return nil, false
+		// That there is room is no event.
+		o.backoff.NoRoom(request)
+		return ctrl.Result{Requeue: true, Priority: &low}, nil //nolint:staticcheck // RequeueAfter would have the queue forget its back-off
 	}
+	result, err := work()
+	result.Priority = &low
+	return result, err
 }

@@ -2,30 +2,52 @@ package reconcile
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
-func TestThoseThatFailRepeatedlyTakeAQuarterOfTheWorkersAtMost(t *testing.T) {
+func TestThoseThatFailRepeatedlyTakeAQuarterOfTheWorkersAtMostAndComeLast(t *testing.T) {
 	for workers, room := range map[int]int{1: 1, 2: 1, 8: 2, 16: 4} {
 		offenders := NewOffenders(workers)
-		var leave func()
-		for n := range room {
-			var ok bool
-			if leave, ok = offenders.Enter(); !ok {
-				t.Fatalf("%d workers: no room for offender %d", workers, n+1)
+		worked := 0
+		var work func(n int) func() (ctrl.Result, error)
+		work = func(n int) func() (ctrl.Result, error) { // the n-th at the same time, and within it one more
+			return func() (ctrl.Result, error) {
+				worked = n
+				return offenders.Work(named(n+1), true, work(n+1))
 			}
 		}
-		if _, ok := offenders.Enter(); ok {
-			t.Errorf("%d workers: room for more than %d offenders", workers, room)
+		result, err := offenders.Work(named(1), true, work(1))
+		if worked != room || err != nil || result.Priority == nil || *result.Priority != LowPriority {
+			t.Errorf("%d workers: %d offenders were worked on at the same time; %+v, %v", workers, worked, result, err)
 		}
-		leave()
-		if _, ok := offenders.Enter(); !ok {
-			t.Errorf("%d workers: one has left, and there is no room", workers)
+		if again := offenders.Backoff().When(named(room + 1)); again != noRoomWait {
+			t.Errorf("%d workers: there was no room, and it is looked at again after %s", workers, again)
+		}
+		if _, err := offenders.Work(named(1), true, work(1)); worked != room || err != nil {
+			t.Errorf("%d workers: all have left, and there was room for %d: %v", workers, worked, err)
 		}
 	}
+}
+
+func TestOneThatSucceedsAsARuleComesWhenItIsItsTurn(t *testing.T) {
+	offenders, done := NewOffenders(1), ctrl.Result{RequeueAfter: time.Second}
+	_, err := offenders.Work(named(1), true, func() (ctrl.Result, error) {
+		return offenders.Work(named(2), false, func() (ctrl.Result, error) { return done, nil })
+	})
+	if result, _ := offenders.Work(named(2), false, func() (ctrl.Result, error) { return done, nil }); err != nil || result != done {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+func named(n int) ctrl.Request {
+	return ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: strconv.Itoa(n)}}
 }
 
 func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) {

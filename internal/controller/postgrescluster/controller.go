@@ -68,7 +68,6 @@ type Reconciler struct {
 
 	granted   granted
 	offenders *reconcile.Offenders
-	backoff   *reconcile.Backoff[ctrl.Request]
 	written   written
 	recalled  reconcile.Once
 	// memory of what was found right in a look before.
@@ -91,20 +90,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	uid, _ := r.known.Load(request.NamespacedName)
 	known, _ := uid.(types.UID)
-	if !r.Keeper.Offends(known) {
-		return r.tolerant(ctx, request)
-	}
-	low := reconcile.LowPriority
-	leave, ok := r.offenders.Enter()
-	if !ok {
-		// That there is room is no event.
-		r.backoff.NoRoom(request)
-		return ctrl.Result{Requeue: true, Priority: &low}, nil //nolint:staticcheck // RequeueAfter would have the queue forget its back-off
-	}
-	defer leave()
-	result, err := r.tolerant(ctx, request)
-	result.Priority = &low
-	return result, err
+	return r.offenders.Work(request, r.Keeper.Offends(known), func() (ctrl.Result, error) { return r.tolerant(ctx, request) })
 }
 
 func (r *Reconciler) tolerant(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
@@ -178,7 +164,7 @@ func (r *Reconciler) subject(s *scope) reconcile.Subject {
 
 // SetupWithManager says which events lead to a reconcile.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
-	r.offenders, r.backoff = reconcile.NewOffenders(r.Workers), reconcile.NewBackoff[ctrl.Request]()
+	r.offenders = reconcile.NewOffenders(r.Workers)
 	ours := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	return ctrl.NewControllerManagedBy(manager).
 		Named("postgrescluster").
@@ -197,7 +183,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(clusterOfLabel)).
 		Watches(&platformv1alpha1.Platform{}, handler.EnqueueRequestsFromMapFunc(r.allClusters)).
 		Watches(&v1alpha1.PostgresOperation{}, handler.EnqueueRequestsFromMapFunc(clusterOfRenewal)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: r.backoff}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: r.offenders.Backoff()}).
 		Complete(r)
 }
 

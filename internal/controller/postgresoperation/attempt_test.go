@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -72,6 +73,25 @@ func TestAnOperationThatFailsForTenMinutesIsGivenUpAndOneThatSucceedsBetweenIsNo
 	if after := attempted(r, clock, "p", 5, fails); len(after.Quarantine) > 0 || after.Failures[0].Count != 5 {
 		t.Errorf("after a success: %+v", after)
 	}
+}
+
+func TestAnOperationThatFailsAgainAndAgainWaitsForRoomBehindAllOthers(t *testing.T) {
+	r, clock := kept()
+	r.offenders = reconcile.NewOffenders(1)
+	if err := r.recalled.Do(func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "o"}}
+	r.know(request.NamespacedName, "o")
+	attempted(r, clock, "o", 3, fails)
+	_, _ = r.offenders.Work(ctrl.Request{}, true, func() (ctrl.Result, error) {
+		// There is no API server here: whoever were worked on would fail.
+		result, err := r.Reconcile(t.Context(), request)
+		if err != nil || result.Priority == nil || *result.Priority != reconcile.LowPriority {
+			t.Errorf("%+v, %v", result, err)
+		}
+		return result, err
+	})
 }
 
 func TestWhatPassesIsNeverCounted(t *testing.T) {

@@ -41,7 +41,8 @@ type Reconciler struct {
 	Now func() time.Time
 
 	// known has the UID of each operation that has not ended, by its name.
-	known sync.Map
+	known     sync.Map
+	offenders *reconcile.Offenders
 	// recalled: what the operator before this one wrote down of failures is read.
 	recalled reconcile.Once
 	// admission has a lock of each cluster: it lets one operation after the other in, so that of two each sees the other. Those on another cluster do not
@@ -58,6 +59,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.recall(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
+	uid, _ := r.known.Load(request.NamespacedName)
+	known, _ := uid.(types.UID)
+	return r.offenders.Work(request, r.Keeper.Offends(known), func() (ctrl.Result, error) { return r.reconcile(ctx, request) })
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	operation := &v1alpha1.PostgresOperation{}
 	// From the API server: what a cache that is behind does not tell of would be asked for twice.
 	err := r.Live.Get(ctx, request.NamespacedName, operation)
@@ -118,9 +125,10 @@ func (r *Reconciler) advance(ctx context.Context, a *attempt) error {
 
 // SetupWithManager says which events lead to a reconcile.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
+	r.offenders = reconcile.NewOffenders(r.Workers)
 	return ctrl.NewControllerManagedBy(manager).
 		Named("postgresoperation").
 		For(&v1alpha1.PostgresOperation{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: reconcile.NewBackoff[ctrl.Request]()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, RateLimiter: r.offenders.Backoff()}).
 		Complete(r)
 }
