@@ -46,8 +46,11 @@ func TestAPodThatIsLostIsNotReplacedWhileHandsAreOffAndThatIsTold(t *testing.T) 
 		t.Fatal(err)
 	}
 	conditionIs(t, c, "two", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonHandsOff)
-	specified(t, c, "two", `{"team":"commerce"}`)
+	specified(t, c, "two", `{"instances":5}`) // which is not answered, so that two more are not missing for it
 	found := managed(t, c, "two", metav1.ConditionFalse, v1alpha1.ReasonUnmanaged)
+	if found.Status.Summary.Instances != "2/3" || len(found.Status.Instances) != 3 {
+		t.Errorf("the status tells of %s instances: %+v", found.Status.Summary.Instances, found.Status.Instances)
+	}
 	if degraded := meta.FindStatusCondition(found.Status.Conditions, v1alpha1.ConditionDegraded); !strings.HasPrefix(degraded.Message, "2 of 3, hands off") {
 		t.Errorf("Degraded says %q", degraded.Message)
 	}

@@ -102,7 +102,7 @@ func (s *scope) status(status v1alpha1.PostgresClusterStatus, verdict reconcile.
 	status.Primary = s.leader()
 	status.Availability = s.availabilityStatus(status.Availability)
 	status.Instances = s.instanceStatuses()
-	status.Summary.Instances = fmt.Sprintf("%d/%d", readyInstances(status.Instances), s.instancesWanted())
+	status.Summary.Instances = fmt.Sprintf(instancesFormat, readyInstances(status.Instances), s.instancesWanted())
 	if s.checked != nil {
 		status.Image = s.checked
 	}

@@ -140,6 +140,16 @@ func (s *scope) setRemovePending(conditions *[]metav1.Condition) {
 	meta.SetStatusCondition(conditions, pending)
 }
 
+// instancesFormat is how the status tells of how many instances are ready of how many.
+const instancesFormat = "%d/%d"
+
+// wantedBefore is of how many a status told.
+func wantedBefore(summary string) (wanted int, known bool) {
+	var ready int
+	read, _ := fmt.Sscanf(summary, instancesFormat, &ready, &wanted)
+	return wanted, read == 2
+}
+
 // setHandsOffDegraded says what is missing in a cluster that is left alone, for nobody mends it.
 func (s *scope) setHandsOffDegraded(conditions *[]metav1.Condition, instances []v1alpha1.InstanceStatus) {
 	if s.steering.state != contract.Unmanaged {

@@ -101,8 +101,12 @@ type observed struct {
 	instances map[string]contact.Instance
 }
 
-// instancesWanted is spec.instances with its default.
+// instancesWanted is spec.instances with its default. While the cluster is left alone it is what was wanted before: what has been changed since is not answered, so that
+// nothing is missing for it.
 func (s *scope) instancesWanted() int {
+	if wanted, known := wantedBefore(s.cluster.Status.Summary.Instances); known && s.steering.state == contract.Unmanaged {
+		return wanted
+	}
 	if s.cluster.Spec.Instances == nil {
 		return 3
 	}
