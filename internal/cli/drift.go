@@ -57,9 +57,12 @@ func renderDrift(out io.Writer, cluster v1alpha1.PostgresCluster) error {
 	if more := int(management.DriftedFields) - len(management.Drift); more > 0 {
 		fmt.Fprintf(out, "and %d more\n", more)
 	}
-	if heldBack || management.Told != nil {
+	switch {
+	case heldBack, management.Told != nil && cluster.Spec.ResumePolicy == contract.Report:
 		fmt.Fprintln(out, "Nothing is done about it until spec.resumePolicy is Enforce.")
-	} else {
+	case management.Told != nil:
+		fmt.Fprintln(out, "What Timonier keeps of it is about to be put back.")
+	default:
 		fmt.Fprintln(out, "What Timonier keeps of it was put back.")
 	}
 	return nil

@@ -21,15 +21,17 @@ import (
 type releasing struct {
 	name, selector string
 	all            bool
+	// everywhere: in all namespaces rather than in one.
+	everywhere bool
 }
 
 func (s *shell) release() *cobra.Command {
 	which := releasing{}
 	command := &cobra.Command{
-		Use: "release [CLUSTER | -l SELECTOR | --all]", Short: "Have what is in quarantine tried again", Args: cobra.MaximumNArgs(1),
-		Long: `Have what is in quarantine tried again at once: of one cluster, of those that a selector finds, or of all in the namespace. What fails once more
+		Use: "release [CLUSTER | -l SELECTOR | --all] [-A]", Short: "Have what is in quarantine tried again", Args: cobra.MaximumNArgs(1),
+		Long: `Have what is in quarantine tried again at once: of one cluster, of those that a selector finds, or of all in the namespace, or with -A in all namespaces. What fails once more
 goes back, for twice as long; what succeeds is over. Mend the cause first: "status" names it.`,
-		Example:           "  kubectl timonier release orders\n  kubectl timonier release -l team=commerce\n  kubectl timonier release --all",
+		Example:           "  kubectl timonier release orders\n  kubectl timonier release -l team=commerce\n  kubectl timonier release --all -A",
 		ValidArgsFunction: s.completeCluster(),
 		RunE: func(command *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -43,6 +45,7 @@ goes back, for twice as long; what succeeds is over. Mend the cause first: "stat
 	}
 	command.Flags().StringVarP(&which.selector, "selector", "l", "", "clusters with these labels")
 	command.Flags().BoolVar(&which.all, "all", false, "all clusters in the namespace")
+	command.Flags().BoolVarP(&which.everywhere, "all-namespaces", "A", false, "those in all namespaces, with --all or -l")
 	return command
 }
 
@@ -56,6 +59,9 @@ func (w releasing) check() error {
 	}
 	if ways != 1 {
 		return errors.New("name one cluster, or select some with -l, or all of the namespace with --all")
+	}
+	if w.everywhere && w.name != "" {
+		return errors.New("one cluster is in one namespace: name that with -n, or use -A with --all or -l")
 	}
 	return nil
 }
@@ -116,6 +122,9 @@ func (w releasing) find(ctx context.Context, c client.Client, namespace string) 
 		return nil, fmt.Errorf("--selector: %w", err)
 	}
 	var list v1alpha1.PostgresClusterList
+	if w.everywhere {
+		namespace = ""
+	}
 	if err := c.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
 		return nil, fmt.Errorf("looking for clusters: %w", err)
 	}

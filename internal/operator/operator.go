@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -194,6 +195,7 @@ func newManager(config *rest.Config, pod *corev1.Pod, options Options) (ctrl.Man
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(),
 		Client:                        client.Options{Cache: &client.CacheOptions{}},
+		Controller:                    ctrlconfig.Controller{UsePriorityQueue: new(true)}, // what fails repeatedly, and what is at rest, comes behind
 		LeaderElection:                true,
 		LeaderElectionID:              electionID,
 		LeaderElectionNamespace:       options.Namespace,

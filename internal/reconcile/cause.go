@@ -114,8 +114,11 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 		metav1.StatusReasonServiceUnavailable, metav1.StatusReasonExpired:
 		return quarantine.Passing, reason, true
 	default:
-		if storageFails(status) {
+		switch {
+		case storageFails(status):
 			return quarantine.Passing, reasonStorage, true
+		case status.Code == http.StatusBadGateway, status.Code == http.StatusServiceUnavailable, status.Code == http.StatusGatewayTimeout:
+			return quarantine.Passing, reasonConnection, true // of a proxy before the API server: it has not answered itself
 		}
 		return quarantine.Unknown, reason, true
 	}
@@ -123,6 +126,14 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 
 // oneWord is what the status can hold as a reason.
 var oneWord = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}$`)
+
+// LacksRight tells whether the API server refused, since whoever asked has no right to: nothing is wrong with the object. Only the text tells that from what a quota or
+// a policy refuses: that of the authorization filter (k8s.io/apiserver, responsewriters.ForbiddenStatusError).
+func LacksRight(err error) bool {
+	return apierrors.IsForbidden(err) && lacksRight.MatchString(err.Error())
+}
+
+var lacksRight = regexp.MustCompile(`User "[^"]*" cannot [a-z]+ resource `)
 
 // reasonOf an answer. A webhook may give any text as its reason: for a sentence, which may be another one each time, the code's name stands.
 func reasonOf(status metav1.Status) string {

@@ -56,6 +56,7 @@ func TestEachErrorHasItsCauseHoweverDeepItIsWrapped(t *testing.T) {
 		"a webhook's sentence":        {refusedFor("no Service of team x before 12:03:04 o'clock", http.StatusForbidden), quarantine.Unknown, "Forbidden"},
 		"a webhook's long word":       {refusedFor(strings.Repeat("No", 40), http.StatusUnprocessableEntity), quarantine.Unknown, "UnprocessableEntity"},
 		"a webhook's own code":        {refusedFor("not today", 599), quarantine.Unknown, ReasonError},
+		"a load balancer's answer":    {apierrors.NewGenericServerResponse(http.StatusBadGateway, "PUT", services, "shop", "no healthy upstream", 0, true), quarantine.Passing, "Connection"},
 		"anything else":               {errors.New("no idea"), quarantine.Unknown, ReasonError},
 		"a panic":                     {&PanicError{Value: "nil map"}, quarantine.Panic, ReasonPanic},
 	} {
@@ -68,6 +69,22 @@ func TestEachErrorHasItsCauseHoweverDeepItIsWrapped(t *testing.T) {
 				t.Errorf("cause %d, reason %q; want %d, %q", cause, reason, tc.cause, tc.reason)
 			}
 		})
+	}
+}
+
+func TestWhatTheOperatorMayNotDoIsToldFromWhatAPolicyRefuses(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	for refusal, lacks := range map[string]bool{
+		`User "system:serviceaccount:timonier-system:timonier-operator" cannot create resource "pods" in API group "" in the namespace "shop"`: true,
+		"exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3":                                                              false,
+		`violates PodSecurity "restricted:latest": runAsNonRoot != true`:                                                                       false,
+	} {
+		if got := LacksRight(fmt.Errorf("creating: %w", apierrors.NewForbidden(pods, "shop-1", errors.New(refusal)))); got != lacks {
+			t.Errorf("%s: %v", refusal, got)
+		}
+	}
+	if LacksRight(nil) || LacksRight(errors.New(`User "a" cannot create resource "pods"`)) {
+		t.Error("it was not the API server that said so")
 	}
 }
 

@@ -56,7 +56,7 @@ type Round struct {
 func (k *Keeper) Begin(subject Subject, phases Names, policy quarantine.Policy, now time.Time) Round {
 	facts := quarantine.Facts{
 		Now: now, Generation: subject.Generation, OperatorVersion: k.Version, References: subject.References,
-		Token: subject.Token, Phases: phases.Ordinary, Vital: phases.Vital, Policy: policy, HandsOff: subject.HandsOff,
+		Token: subject.Token, Phases: phases.Ordinary, Vital: phases.Vital, Policy: policy, HandsOff: subject.HandsOff, Shared: k.census.Shares,
 	}
 	opened, released := quarantine.Open(k.ledger.Of(subject.UID, subject.Status), facts)
 	return Round{Released: released, uid: subject.UID, facts: facts, opened: opened}
@@ -103,6 +103,7 @@ func (k *Keeper) Recall(uid types.UID, status contract.FailureStatus) {
 	}
 	slices.Sort(reasons)
 	k.census.Recall(string(uid), slices.Compact(reasons))
+	k.ledger.Recall(uid, status)
 }
 
 // End a round with how its phases ended. What it returns is to be in the object's status.

@@ -65,6 +65,11 @@ func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) 
 	if !keeper.Offends("u") {
 		t.Error("it does not offend after three failures")
 	}
+	other := &Keeper{}
+	other.Recall("u", keeper.ledger.Peek("u"))
+	if !other.Offends("u") {
+		t.Error("to another operator it does not offend")
+	}
 	end(nil)
 	if keeper.Offends("u") {
 		t.Error("it succeeded, and offends")

@@ -57,7 +57,7 @@ func TestAPersonReleasesOneSomeOrAllThatAreInQuarantine(t *testing.T) {
 		eventually(t, name+" is free", func() bool { return !suspended(name) })
 		exists[corev1.Service](t, c, name+"-ro")
 	}
-	for _, args := range [][]string{{"release"}, {"release", "freed", "--all"}, {"release", "-l", "tier=gold", "--all"}} {
+	for _, args := range [][]string{{"release"}, {"release", "freed", "--all"}, {"release", "-l", "tier=gold", "--all"}, {"release", "freed", "-A"}, {"release", "-A"}} {
 		if shown, err := typed(t.Context(), kubeconfig, args...); cli.Code(err) != cli.CodeError {
 			t.Errorf("%v: %v\n%s", args, err, shown)
 		}
@@ -80,8 +80,11 @@ func TestAPersonReleasesOneSomeOrAllThatAreInQuarantine(t *testing.T) {
 	if !suspended("freed-rest") {
 		t.Error("one that the selector does not find was released")
 	}
-	if shown := shows(t, kubeconfig, "release", "--all"); !strings.Contains(shown, "freed-rest: phase network") || strings.Contains(shown, "freed-gold") {
-		t.Errorf("all: %s", shown)
+	if shown := shows(t, kubeconfig, "release", "--all", "-n", "default"); shown != "nothing is in quarantine\n" {
+		t.Errorf("all of another namespace: %s", shown)
+	}
+	if shown := shows(t, kubeconfig, "release", "--all", "-A", "-n", "default"); !strings.Contains(shown, "freed-rest: phase network") || strings.Contains(shown, "freed-gold") {
+		t.Errorf("all of all namespaces: %s", shown)
 	}
 	free("freed-rest")
 	if shown := shows(t, kubeconfig, "release", "--all"); shown != "nothing is in quarantine\n" {

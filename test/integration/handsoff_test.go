@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,6 +65,12 @@ func TestAPodThatIsLostIsNotReplacedWhileHandsAreOffAndThatIsTold(t *testing.T) 
 	if err := c.Get(t.Context(), key("two-3"), &corev1.Pod{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the pod that was lost: %v", err)
 	}
+	if err := c.Delete(t.Context(), exists[corev1.Pod](t, c, "two-2"), client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the second one that is lost is told too", func() bool {
+		return slices.ContainsFunc(events(t, c, "two", v1alpha1.ReasonHandsOff), func(e eventsv1.Event) bool { return strings.HasPrefix(e.Note, "1 of 3, hands off") })
+	})
 }
 
 func TestAPodThatAnOverrideLeavesAloneGetsNothingAndThatIsTold(t *testing.T) {

@@ -155,25 +155,13 @@ func TestWhatCannotBeObservedIsCountedAndToldAndNeverSuspended(t *testing.T) {
 	c := operatorRuns(t)
 	asked(t, c, "blind", "instances: 1")
 	exists[corev1.Pod](t, c, "blind-1")
-	role := &rbacv1.ClusterRole{}
-	if err := c.Get(t.Context(), client.ObjectKey{Name: "timonier-operator"}, role); err != nil {
-		t.Fatal(err)
-	}
-	less := role.DeepCopy()
-	less.Rules = slices.DeleteFunc(less.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "leases") })
-	if err := c.Update(t.Context(), less); err != nil {
-		t.Fatal(err)
-	}
-	restored := func() {
-		role.ResourceVersion = ""
-		if err := c.Update(t.Context(), role); err != nil {
-			t.Fatal(err)
+	leases := func(rule rbacv1.PolicyRule) []rbacv1.PolicyRule {
+		if slices.Contains(rule.Resources, "leases") {
+			return nil
 		}
+		return []rbacv1.PolicyRule{rule}
 	}
-	t.Cleanup(func() {
-		role.ResourceVersion = ""
-		_ = c.Update(context.Background(), role) // a second time, where the test has ended well
-	})
+	restored := withRights(t, c, leases)
 	found, failure := &v1alpha1.PostgresCluster{}, contract.Failure{}
 	eventuallyWithin(t, time.Minute, "the failures to observe are counted", func() bool {
 		pass(20 * time.Second)
@@ -203,4 +191,73 @@ func TestWhatCannotBeObservedIsCountedAndToldAndNeverSuspended(t *testing.T) {
 	if told := events(t, c, "blind", v1alpha1.ReasonRetriesExhausted); len(told) != 0 {
 		t.Errorf("it was suspended: %v", told)
 	}
+
+	specified(t, c, "blind", `{"managementState":"Unmanaged"}`)
+	managed(t, c, "blind", metav1.ConditionFalse, v1alpha1.ReasonUnmanaged)
+	restored = withRights(t, c, leases)
+	eventuallyWithin(t, time.Minute, "left alone, it is told too", func() bool {
+		pass(20 * time.Second)
+		conditions := exists[v1alpha1.PostgresCluster](t, c, "blind").Status.Conditions
+		busy, ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReconciling), meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+		return busy != nil && busy.Reason == v1alpha1.ReasonRetrying && strings.Contains(busy.Message, "observe: lease") && ready.Status == metav1.ConditionUnknown && ready.Reason == v1alpha1.ReasonUnmanaged
+	})
+	restored()
+	eventuallyWithin(t, time.Minute, "it is over, left alone", func() bool {
+		pass(20 * time.Second)
+		status := exists[v1alpha1.PostgresCluster](t, c, "blind").Status
+		return len(status.Failures) == 0 && meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReconciling) == nil
+	})
+}
+
+// withRights changes each rule of what the operator may do, until that is taken back.
+func withRights(t *testing.T, c client.Client, change func(rbacv1.PolicyRule) []rbacv1.PolicyRule) (restored func()) {
+	t.Helper()
+	role := &rbacv1.ClusterRole{}
+	if err := c.Get(t.Context(), client.ObjectKey{Name: "timonier-operator"}, role); err != nil {
+		t.Fatal(err)
+	}
+	less := role.DeepCopy()
+	less.Rules = nil
+	for _, rule := range role.Rules {
+		less.Rules = append(less.Rules, change(*rule.DeepCopy())...)
+	}
+	if err := c.Update(t.Context(), less); err != nil {
+		t.Fatal(err)
+	}
+	role.ResourceVersion = ""
+	t.Cleanup(func() { _ = c.Update(context.Background(), role.DeepCopy()) }) // a second time, where the test has ended well
+	return func() {
+		t.Helper()
+		if err := c.Update(t.Context(), role.DeepCopy()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAPodThatTheOperatorHasNoRightToMakeIsNotBlamedOnTheSpec(t *testing.T) {
+	c := operatorRuns(t)
+	restored := withRights(t, c, func(rule rbacv1.PolicyRule) []rbacv1.PolicyRule {
+		i := slices.Index(rule.Resources, "pods")
+		if i < 0 {
+			return []rbacv1.PolicyRule{rule}
+		}
+		pods := *rule.DeepCopy()
+		pods.Resources, pods.Verbs = []string{"pods"}, slices.DeleteFunc(pods.Verbs, func(verb string) bool { return verb == "create" })
+		if rule.Resources = slices.Delete(rule.Resources, i, i+1); len(rule.Resources) == 0 {
+			return []rbacv1.PolicyRule{pods}
+		}
+		return []rbacv1.PolicyRule{rule, pods}
+	})
+	asked(t, c, "rightless", "instances: 1")
+	eventuallyWithin(t, time.Minute, "it fails by the operator's right", func() bool {
+		status := exists[v1alpha1.PostgresCluster](t, c, "rightless").Status
+		if stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); stalled != nil {
+			t.Fatalf("it says %+v", stalled)
+		}
+		return slices.ContainsFunc(status.Failures, func(f contract.Failure) bool {
+			return f.Phase == "instances" && f.Reason == "Forbidden" && strings.Contains(f.Message, `cannot create resource "pods"`)
+		})
+	})
+	restored()
+	exists[corev1.Pod](t, c, "rightless-1")
 }

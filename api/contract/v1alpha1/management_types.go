@@ -28,7 +28,7 @@ const (
 
 // Override has Timonier leave something alone: one of its resources with all that belongs to it, or one child object.
 //
-// +kubebuilder:validation:XValidation:rule="self.kind != 'PostgresCluster' || self.group == 'postgres.timonier.io'",message="overrides: the group of PostgresCluster is postgres.timonier.io; write group: postgres.timonier.io"
+// +kubebuilder:validation:XValidation:rule="self.kind in ['Pod','Service','Secret','ServiceAccount','PersistentVolumeClaim'] ? size(self.group) == 0 : self.group == (self.kind == 'PostgresCluster' ? 'postgres.timonier.io' : self.kind == 'PodDisruptionBudget' ? 'policy' : self.kind == 'Lease' ? 'coordination.k8s.io' : self.kind == 'EndpointSlice' ? 'discovery.k8s.io' : self.kind in ['Role','RoleBinding'] ? 'rbac.authorization.k8s.io' : self.group)",message="overrides: the kind is not of that group, so that it would leave nothing alone; write postgres.timonier.io for a PostgresCluster, policy for a PodDisruptionBudget, coordination.k8s.io for a Lease, discovery.k8s.io for an EndpointSlice, rbac.authorization.k8s.io for a Role or RoleBinding, and none for Pod, Service, Secret, ServiceAccount and PersistentVolumeClaim"
 // +kubebuilder:validation:XValidation:rule="self.kind != 'PostgresOperation' && self.kind != 'Platform'",message="overrides: operations follow their cluster, and the Platform has managementState; name the PostgresCluster, or one of its children"
 type Override struct {
 	// Kind of the resource or child, as PostgresCluster or Service.

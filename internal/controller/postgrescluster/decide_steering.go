@@ -40,11 +40,18 @@ type steering struct {
 // that would be an upgrade of what nobody has looked after.
 func decideSteering(f steeringFacts) steering {
 	decision := management.Decide(f.resource, f.spec.ManagementState, f.platform, contract.Removed)
+	pending := decision.State == contract.Removed && f.spec.RemovalConfirmation != f.resource.Name
+	if pending {
+		// Until it is confirmed nothing changes: who was left alone is, and who was not is managed.
+		if decision.State = contract.Managed; f.former == contract.Unmanaged {
+			decision.State = contract.Unmanaged
+		}
+	}
 	takeover := management.TakesOver
 	if decision.State == contract.Unmanaged || len(f.leftAlone)+len(f.held) > 0 {
 		takeover = management.DecideTakeover(f.last, f.version)
 	}
-	s := steering{state: decision.State, by: decision.By, reason: v1alpha1.ReasonManaged, message: "Timonier steers the cluster"}
+	s := steering{state: decision.State, by: decision.By, reason: v1alpha1.ReasonManaged, message: "Timonier steers the cluster", pending: pending}
 	switch {
 	case takeover == management.Refuses:
 		by := decision.By
@@ -63,8 +70,6 @@ func decideSteering(f steeringFacts) steering {
 		if decision.Refused != "" {
 			s.message = decision.Refused + "; the cluster is left alone"
 		}
-	case decision.State == contract.Removed && f.spec.RemovalConfirmation != f.resource.Name:
-		s.state, s.pending = contract.Managed, true
 	case decision.State == contract.Removed:
 		s.reason, s.message = v1alpha1.ReasonRemoved, "taken away, by "+decision.By
 	case len(f.leftAlone) > 0:

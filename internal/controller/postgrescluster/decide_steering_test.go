@@ -21,12 +21,16 @@ func TestWhoSteersTheCluster(t *testing.T) {
 		resumes bool
 		pending bool
 	}{
-		"Timonier, where nothing is said":          {func(*steeringFacts) {}, contract.Managed, v1alpha1.ReasonManaged, false, false},
-		"a person, by the spec":                    {func(f *steeringFacts) { f.spec.ManagementState = contract.Unmanaged }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
-		"a person, by an override":                 {func(f *steeringFacts) { f.platform.Overrides = []contract.Override{unmanaged} }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
-		"Timonier again, once it is handed back":   {func(f *steeringFacts) { f.former = contract.Unmanaged }, contract.Managed, v1alpha1.ReasonManaged, true, false},
-		"Timonier, until its removal is confirmed": {func(f *steeringFacts) { f.spec.ManagementState = contract.Removed }, contract.Managed, v1alpha1.ReasonManaged, false, true},
-		"nobody, once it is":                       {func(f *steeringFacts) { f.spec.ManagementState, f.spec.RemovalConfirmation = contract.Removed, "shop" }, contract.Removed, v1alpha1.ReasonRemoved, false, false},
+		"Timonier, where nothing is said":                {func(*steeringFacts) {}, contract.Managed, v1alpha1.ReasonManaged, false, false},
+		"a person, by the spec":                          {func(f *steeringFacts) { f.spec.ManagementState = contract.Unmanaged }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
+		"a person, by an override":                       {func(f *steeringFacts) { f.platform.Overrides = []contract.Override{unmanaged} }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
+		"Timonier again, once it is handed back":         {func(f *steeringFacts) { f.former = contract.Unmanaged }, contract.Managed, v1alpha1.ReasonManaged, true, false},
+		"Timonier, until its removal is confirmed":       {func(f *steeringFacts) { f.spec.ManagementState = contract.Removed }, contract.Managed, v1alpha1.ReasonManaged, false, true},
+		"a person still, until its removal is confirmed": {func(f *steeringFacts) { f.spec.ManagementState, f.former = contract.Removed, contract.Unmanaged }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, true},
+		"nobody, with a newer minor, until it is": {func(f *steeringFacts) {
+			f.spec.ManagementState, f.former, f.version = contract.Removed, contract.Unmanaged, "v1.3.0"
+		}, contract.Unmanaged, v1alpha1.ReasonOperatorNewer, false, true},
+		"nobody, once it is": {func(f *steeringFacts) { f.spec.ManagementState, f.spec.RemovalConfirmation = contract.Removed, "shop" }, contract.Removed, v1alpha1.ReasonRemoved, false, false},
 		"a person, whatever the confirmation says": {func(f *steeringFacts) {
 			f.spec.ManagementState, f.spec.RemovalConfirmation = contract.Removed, "shop"
 			f.platform.State = contract.Unmanaged

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -60,14 +63,19 @@ func (r *Reconciler) reportBlind(ctx context.Context, cluster *v1alpha1.Postgres
 	return next(s, verdict), nil
 }
 
-// blindStatus is the former one, but for what fails. Of a cluster that was left alone before, Ready says so still.
+// blindStatus is the former one, but for what fails. Of a cluster that was left alone before, Ready says so still, and the generation is not answered.
 func (s *scope) blindStatus(status v1alpha1.PostgresClusterStatus, verdict reconcile.Verdict) v1alpha1.PostgresClusterStatus {
 	status.Failures, status.Quarantine, status.Released = s.failures.Failures, s.failures.Quarantine, s.failures.Released
-	if status.ManagementState == contract.Unmanaged {
+	conditions := slices.Clone(status.Conditions)
+	reconcile.SetConditions(&conditions, s.cluster.Generation, s.withQuarantine(verdict), v1alpha1.ReasonReady, "")
+	if status.ManagementState != contract.Unmanaged {
+		status.ObservedGeneration, status.Conditions = s.cluster.Generation, conditions
 		return status
 	}
-	status.ObservedGeneration = s.cluster.Generation
-	reconcile.SetConditions(&status.Conditions, s.cluster.Generation, s.withQuarantine(verdict), v1alpha1.ReasonReady, "")
+	meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionReconciling)
+	if fails := meta.FindStatusCondition(conditions, v1alpha1.ConditionReconciling); fails != nil {
+		status.Conditions = append(status.Conditions, *fails)
+	}
 	return status
 }
 
@@ -79,6 +87,7 @@ func (r *Reconciler) recall(ctx context.Context) error {
 			return fmt.Errorf("reading what clusters failed by before: %w", err)
 		}
 		for i := range clusters.Items {
+			r.know(client.ObjectKeyFromObject(&clusters.Items[i]), clusters.Items[i].UID)
 			r.Keeper.Recall(clusters.Items[i].UID, failuresOf(clusters.Items[i].Status))
 		}
 		return nil

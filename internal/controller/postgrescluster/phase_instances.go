@@ -47,6 +47,9 @@ func (r *Reconciler) ensureInstance(ctx context.Context, s *scope, name string) 
 func (r *Reconciler) createPod(ctx context.Context, s *scope, name string) error {
 	err := r.applier().Create(ctx, s.owner, desired.Pod(s.desired, r.podInput(s, name)))
 	s.made[name] = err == nil
+	if reconcile.LacksRight(err) {
+		return fmt.Errorf("creating the pod %s: %w", name, err)
+	}
 	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		return reconcile.Stalled(v1alpha1.ReasonInvalidSpec,
 			"Kubernetes refuses the pod %s: %v. Change what it names in the spec, or the quota or policy of the namespace", name, err)

@@ -21,7 +21,11 @@ const driftShown, leftAloneShown = 100, 300
 
 // resume what is handed back. Where this round is to do no more than to tell what differs, the scope says so.
 func (r *Reconciler) resume(ctx context.Context, s *scope) error {
-	r.Held.Set(s.cluster.UID, nil)
+	s.guarded = map[management.Resource]string{}
+	for _, name := range s.leftAlone {
+		s.guarded[s.child(name)] = "spec.overrides of the Platform"
+	}
+	r.Held.Set(s.cluster.UID, s.guarded)
 	if s.steering.reason == v1alpha1.ReasonOperatorNewer {
 		// It is as it was left by the other operator, for as long as that is so.
 		s.told, s.held = s.cluster.Status.Management.Told, s.heldBefore()
@@ -89,13 +93,13 @@ func (r *Reconciler) holdBack(s *scope) {
 	case len(s.told.Children) == 0:
 		s.steering = s.steering.heldBack(len(s.drift))
 	default:
-		var children []management.Resource
 		for _, name := range s.told.Children {
 			if slices.ContainsFunc(s.drift, func(d contract.Drift) bool { return d.Kind+"/"+d.Name == name }) {
-				s.held, children = append(s.held, name), append(children, s.child(name))
+				s.held = append(s.held, name)
+				s.guarded[s.child(name)] = "spec.resumePolicy"
 			}
 		}
-		r.Held.Set(s.cluster.UID, children)
+		r.Held.Set(s.cluster.UID, s.guarded)
 		s.steering = s.steering.partlyHeldBack(s.held, len(s.drift))
 	}
 }

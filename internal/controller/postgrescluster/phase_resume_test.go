@@ -65,6 +65,9 @@ func TestOfChildrenThatAreHandedBackThoseThatDifferAreHeld(t *testing.T) {
 	s.told = &v1alpha1.ToldDrift{Children: []string{"Service/shop-ro", "Service/shop-rw"}}
 	s.drift = []contract.Drift{{Kind: "Service", Name: "shop-rw", Field: "spec.type"}}
 	r := &Reconciler{Held: &wheel.Held{}}
+	if err := r.resume(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
 	r.holdBack(s)
 	for name, held := range map[string]bool{"shop-rw": true, "shop-ro": false} {
 		if got := r.Held.By(management.Resource{Kind: "Service", Namespace: "sales", Name: name}) != ""; got != held || (s.alone("Service", name) != "") != held {
@@ -77,6 +80,25 @@ func TestOfChildrenThatAreHandedBackThoseThatDifferAreHeld(t *testing.T) {
 	r.Held.Set("u", nil)
 	if by := r.Held.By(management.Resource{Kind: "Service", Namespace: "sales", Name: "shop-rw"}); by != "" {
 		t.Errorf("held by %s, after the end of it", by)
+	}
+}
+
+func TestAnOverrideThatIsTakenAwayMeanwhileHoldsForTheRound(t *testing.T) {
+	s := newScope(&v1alpha1.PostgresCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "shop", UID: "u"}}, time.Unix(0, 0))
+	s.leftAlone = []string{"Service/shop-rw"}
+	r, service := &Reconciler{Held: &wheel.Held{}}, management.Resource{Kind: "Service", Namespace: "sales", Name: "shop-rw"}
+	if err := r.resume(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if by := r.Held.By(service); !strings.Contains(by, "overrides") {
+		t.Errorf("a write of this round would go through: %q", by)
+	}
+	s.leftAlone = nil
+	if err := r.resume(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if by := r.Held.By(service); by != "" {
+		t.Errorf("in the next round it is left alone, by %s", by)
 	}
 }
 

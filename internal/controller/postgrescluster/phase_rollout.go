@@ -271,6 +271,8 @@ func (r *Reconciler) tryPod(ctx context.Context, s *scope, name string) error {
 	err := r.applier().Try(ctx, desired.Pod(s.desired, r.podInput(s, name)), pod)
 	switch {
 	case err == nil, strings.Contains(err.Error(), "exceeded quota"):
+	case reconcile.LacksRight(err):
+		return fmt.Errorf("trying the new pod of %s: %w", name, err)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return reconcile.Stalled(v1alpha1.ReasonInvalidSpec,
 			"Kubernetes would refuse the new pod of %s: %v. The present one goes on; change what it names in the spec, or the limits or policy of the namespace", name, err)

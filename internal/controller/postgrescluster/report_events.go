@@ -2,6 +2,7 @@ package postgrescluster
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,16 +39,28 @@ func (r *Reconciler) tellOfConditions(cluster *v1alpha1.PostgresCluster, before,
 	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionSynchronous,
 		v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded, v1alpha1.ConditionCertificatesExpire} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
-		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
+		// One instance more that is missing while nobody replaces it is news.
+		counts := is != nil && is.Type == v1alpha1.ConditionDegraded && is.Reason == v1alpha1.ReasonHandsOff
+		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason && (!counts || was.Message == is.Message)) {
 			continue
 		}
 		if is.Reason == v1alpha1.ReasonRetriesExhausted || is.Reason == v1alpha1.ReasonPanicked {
 			continue // tellOfQuarantine does, each time that something is put there
 		}
 		if severity, tell := severityOf(is, was); tell {
-			r.Events.Eventf(cluster, nil, severity, is.Reason, "Reconcile", "%s", is.Message)
+			action := "Reconcile"
+			if counts {
+				action = handsOffAction(is.Message) // of two events of one reason and action within minutes only the first one's text is kept
+			}
+			r.Events.Eventf(cluster, nil, severity, is.Reason, action, "%s", is.Message)
 		}
 	}
+}
+
+// handsOffAction has the count of "2 of 3, hands off".
+func handsOffAction(message string) string {
+	count, _, _ := strings.Cut(message, ",")
+	return "Leave" + strings.ReplaceAll(count, " ", "")
 }
 
 // severityOf a change of a condition: good news is normal, what a person must act on is a warning, and what merely

@@ -100,8 +100,9 @@ func (s *scope) setUnsteered(conditions *[]metav1.Condition, verdict reconcile.V
 	case s.steering.state == contract.Managed:
 		return
 	case s.steering.state == contract.Unmanaged:
-		for _, busy := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-			meta.RemoveStatusCondition(conditions, busy)
+		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionStalled)
+		if verdict.Failed == nil { // what is done for it all the same, as to renew certificates on request, may fail
+			meta.RemoveStatusCondition(conditions, v1alpha1.ConditionReconciling)
 		}
 	case s.removed:
 		ready.Status, ready.Message = metav1.ConditionFalse, "all is taken away but the volumes; set spec.managementState to Managed to have it back"
@@ -130,7 +131,11 @@ func (s *scope) setRemovePending(conditions *[]metav1.Condition) {
 		if !s.keepsVolumes() {
 			volumes = "ITS VOLUMES ARE DELETED, as storage.retentionPolicy.whenDeleted says"
 		}
-		pending.Message = fmt.Sprintf("pods, services and all else of the cluster are taken away, and %s, once spec.removalConfirmation is %s. Until then it is managed as before", volumes, s.cluster.Name)
+		before := "managed"
+		if s.steering.state == contract.Unmanaged {
+			before = "left alone"
+		}
+		pending.Message = fmt.Sprintf("pods, services and all else of the cluster are taken away, and %s, once spec.removalConfirmation is %s. Until then it is %s as before", volumes, s.cluster.Name, before)
 	case s.steering.state == contract.Removed && !s.removed:
 		pending.Reason, pending.Message = v1alpha1.ReasonRemoving, "instances stop, the primary last; then all else goes"
 	default:

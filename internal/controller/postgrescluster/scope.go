@@ -15,6 +15,7 @@ import (
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/reconcile"
+	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
 // scope is one reconcile of one cluster: what was asked, what was seen, and what the phases found out.
@@ -63,6 +64,8 @@ type scope struct {
 	parsed map[*corev1.Secret]any
 	// leftAlone are children that an override of the Platform names, as Service/shop-rw.
 	leftAlone []string
+	// guarded are children that are left alone for this whole round, and by what.
+	guarded map[management.Resource]string
 	// made are instances whose pod was made in this round.
 	made map[string]bool
 	// removed: all is taken away that was to go. dataGone: the volumes too, so that nothing ties the cluster to a system any more.

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
@@ -66,6 +67,7 @@ func (r *Reconciler) recall(ctx context.Context) error {
 		}
 		for i := range all.Items {
 			if operation := &all.Items[i]; operation.Status.FinishedAt == nil {
+				r.know(client.ObjectKeyFromObject(operation), operation.UID)
 				r.Keeper.Recall(operation.UID, failuresOf(operation))
 			}
 		}

@@ -1,7 +1,7 @@
 package wheel
 
 import (
-	"slices"
+	"maps"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -9,24 +9,25 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile/management"
 )
 
-// Held are single children that were handed back, by the UID of what they belong to: they stay left alone until a person has seen to what differs. The zero
-// value is ready to use, and nil holds nothing. It is filled anew by each look at what they belong to, before anything is written.
+// Held are single children, by the UID of what they belong to, that are left alone whatever the Platform says meanwhile: those that were handed back, until a person has
+// seen to what differs, and those that an override named when this round looked, for one that is taken away meanwhile is answered by the next round, which tells first
+// what differs. The zero value is ready to use, and nil holds nothing. It is filled anew by each look at what they belong to, before anything is written.
 type Held struct {
 	mutex sync.Mutex
-	of    map[types.UID][]management.Resource
+	of    map[types.UID]map[management.Resource]string
 }
 
-// Set what is held of one resource; nothing for an end of it.
-func (h *Held) Set(of types.UID, children []management.Resource) {
+// Set what is held of one resource, and by what, for people; nothing for an end of it.
+func (h *Held) Set(of types.UID, children map[management.Resource]string) {
 	if h == nil {
 		return
 	}
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if h.of == nil {
-		h.of = map[types.UID][]management.Resource{}
+		h.of = map[types.UID]map[management.Resource]string{}
 	}
-	if h.of[of] = children; len(children) == 0 {
+	if h.of[of] = maps.Clone(children); len(children) == 0 {
 		delete(h.of, of)
 	}
 }
@@ -39,8 +40,8 @@ func (h *Held) By(child management.Resource) string {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	for _, children := range h.of {
-		if slices.Contains(children, child) {
-			return "spec.resumePolicy"
+		if by := children[child]; by != "" {
+			return by
 		}
 	}
 	return ""

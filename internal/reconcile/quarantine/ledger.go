@@ -51,6 +51,15 @@ func (l *Ledger) Peek(uid types.UID) contract.FailureStatus {
 	return *known.status.DeepCopy()
 }
 
+// Recall what another program wrote down of an object, unless something newer is remembered.
+func (l *Ledger) Recall(uid types.UID, status contract.FailureStatus) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if _, known := l.objects[uid]; !known {
+		l.set(uid, status, time.Time{})
+	}
+}
+
 // Keep what is known of an object now.
 func (l *Ledger) Keep(uid types.UID, status contract.FailureStatus) {
 	l.mutex.Lock()

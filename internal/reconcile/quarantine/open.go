@@ -48,6 +48,8 @@ type Facts struct {
 	// HandsOff: the object is left alone. What is known of phases that do not run for that stays as it is, and none is tried again; what was asked for
 	// meanwhile is done once it is handed back.
 	HandsOff bool
+	// Shared tells what most objects of the kind fail by; nil for nothing.
+	Shared Shared
 }
 
 // counted tells whether a phase's failures are.
@@ -65,6 +67,7 @@ const (
 	NewOperator   Why = "another version of the operator runs"
 	Asked         Why = "it was asked for"
 	ItsTime       Why = "its time has come"
+	NotItsFault   Why = "most others fail for the same reason"
 )
 
 // Release is a phase that is tried again.
@@ -110,6 +113,8 @@ func whyTry(entry contract.Quarantine, facts Facts, asked bool) Why {
 		return NewReferences
 	case entry.OperatorVersion != facts.OperatorVersion:
 		return NewOperator
+	case facts.Shared != nil && facts.Shared(entry.Reason):
+		return NotItsFault
 	case !facts.Now.Before(entry.NextAttempt.Time):
 		return ItsTime
 	}

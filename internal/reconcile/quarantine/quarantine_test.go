@@ -230,11 +230,21 @@ func TestWhatOthersFailByTooPutsNobodyIntoQuarantineNorBack(t *testing.T) {
 	if !o.suspended() {
 		t.Fatalf("it is its own fault now: %+v", o.status)
 	}
-	o.shared = func(string) bool { return true }
-	o.facts.Generation = 2
-	o.attempt(Unknown, "Forbidden")
-	if o.suspended() || o.status.Quarantine[0].Attempts != 0 {
-		t.Errorf("it was put back for what others fail by too: %+v", o.status)
+	o.shared = func(reason string) bool { return reason == "Forbidden" }
+	o.facts.Shared = o.shared
+	if _, releases := o.attempt(Unknown, "Forbidden"); len(releases) != 1 || releases[0].Why != NotItsFault {
+		t.Errorf("others fail by it too, and it was not released: %v", releases)
+	}
+	if _, releases := o.attempt(Unknown, "Forbidden"); o.suspended() || o.status.Quarantine[0].Attempts != 0 || len(releases) != 0 {
+		t.Errorf("it was put back for what others fail by too: %+v, released %v", o.status, releases)
+	}
+	o.facts.Shared, o.shared = nil, func(string) bool { return false }
+	if o.attempt(Unknown, "Forbidden"); !o.suspended() || o.status.Quarantine[0].Attempts != 1 {
+		t.Errorf("the others have recovered, and it is tried on: %+v", o.status)
+	}
+	o.facts.Shared = func(reason string) bool { return reason != "Forbidden" }
+	if _, releases := o.attempt(Unknown, "Forbidden"); len(releases) != 0 || !o.suspended() {
+		t.Errorf("it was released for what others fail by, and it does not: %v", releases)
 	}
 }
 
