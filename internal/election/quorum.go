@@ -40,6 +40,11 @@ func (q Quorum) Copy() Quorum {
 // Names of the members' instances, sorted.
 func (q Quorum) Names() []string { return slices.Sorted(maps.Values(q.Members)) }
 
+// Replaceable tells whether so many members, the leader not among them, are enough to elect another leader. Where commits wait for nobody one is.
+func (q Quorum) Replaceable(others int) bool {
+	return others > 0 && (q.Mode != ModeQuorum || others >= q.votesNeeded())
+}
+
 // votesNeeded to replace the leader of this quorum: one more than may be missing without missing a commit's every copy.
 func (q Quorum) votesNeeded() int { return len(q.Members) - q.Required + 1 }
 

@@ -112,6 +112,30 @@ func TestALostMemberLeavesOnlyWhereEnoughRemain(t *testing.T) {
 	}
 }
 
+func TestALeaderCanBeReplacedWhereEnoughOthersAreThereToVote(t *testing.T) {
+	of := func(members, required int, mode Mode) Quorum {
+		q := Quorum{Mode: mode, Required: required, Members: map[string]string{}}
+		for i := range members {
+			q.Members[fmt.Sprint(i)] = fmt.Sprint("shop-", i)
+		}
+		return q
+	}
+	for _, tc := range []struct {
+		quorum Quorum
+		needed int
+	}{
+		{of(2, 2, ModeQuorum), 1}, {of(3, 2, ModeQuorum), 2}, {of(3, 3, ModeQuorum), 1}, {of(5, 2, ModeQuorum), 4}, {of(5, 3, ModeQuorum), 3},
+		{of(3, 1, ModeQuorum), 3}, // which there are not, without the leader: it alone may have a commit
+		{of(3, 1, ModeAsynchronous), 1}, {of(1, 1, ModeQuorum), 1},
+	} {
+		for others := range 6 {
+			if got := tc.quorum.Replaceable(others); got != (others >= tc.needed) {
+				t.Errorf("%d of %d required, %s: with %d others it is %v", tc.quorum.Required, len(tc.quorum.Members), tc.quorum.Mode, others, got)
+			}
+		}
+	}
+}
+
 func ExampleQuorum_votesNeeded() {
 	five := Quorum{Mode: ModeQuorum, Members: map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}, Required: 3}
 	fmt.Println(five.votesNeeded())

@@ -60,7 +60,8 @@ func (m *Manager) suspect() {
 	beat, heard := m.peers.Beat(record.Holder)
 	s.Silent = now.Sub(m.doubt.holderSince)
 	if heard {
-		s.Down, s.Broken, s.Silent = beat.Down, beat.Broken, min(s.Silent, now.Sub(beat.At))
+		// Whoever answers in its place with another copy, or does not know its own yet, is not the one that led.
+		s.Down, s.Broken, s.Silent = beat.Down || beat.Incarnation != record.HolderIncarnation, beat.Broken, min(s.Silent, now.Sub(beat.At))
 	}
 	cause := s.Cause()
 	if cause != "" && m.doubt.cause == "" {

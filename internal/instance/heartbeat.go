@@ -1,9 +1,9 @@
 package instance
 
 import (
-	"maps"
 	"time"
 
+	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/peers"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 )
@@ -47,7 +47,7 @@ func (m *Manager) beatsAgain(beat instanceapi.Heartbeat) time.Duration {
 func (m *Manager) publishHeartbeat() {
 	p, record := &m.process, m.lastRecord()
 	identity := &m.contents.Identity
-	holds := record.Holder == m.options.Instance && record.HolderIncarnation == identity.Incarnation
+	holds := m.holdsLease(record)
 	restarting := p.restarting && time.Since(p.restartAsked) < downAfter
 	beat := instanceapi.Heartbeat{
 		Instance: m.options.Instance, Incarnation: identity.Incarnation,
@@ -56,7 +56,7 @@ func (m *Manager) publishHeartbeat() {
 
 		Replacing: m.replacing,
 	}
-	if m.step.Verb == stoppingVerb {
+	if m.step.Verb == stoppingVerb || p.killed() {
 		beat.Leads, beat.Down = false, record.Holder == m.options.Instance // nobody has to wait for what still runs of the server
 	}
 	if m.handing != nil && m.handing.checkpointed { // before, it takes as long as the disk needs, and nobody has to keep readers out for that
@@ -77,7 +77,7 @@ func (m *Manager) publishHeartbeat() {
 		beat.Vote = &vote
 	}
 	beat.Asks, beat.Grants = m.ask(record), m.grant(record)
-	m.publishLed(holds && p.primary && p.running())
+	m.publishLed()
 	again := m.beatsAgain(beat)
 	if told := m.beat.Load(); told == nil || told.again != again || !told.beat.Equal(beat) {
 		former := m.beat.Swap(&toldBeat{beat, again, make(chan struct{})}) // the watchdog may have told something meanwhile
@@ -87,14 +87,22 @@ func (m *Manager) publishHeartbeat() {
 	}
 }
 
-// publishLed tells the probe of the write path, and the watchdog, whether a server leads.
-func (m *Manager) publishLed(leads bool) {
-	m.probes.Store(leads)
-	if !leads {
+// publishLed tells the probe of the write path, and the watchdog, whether this instance holds the Lease.
+func (m *Manager) publishLed() {
+	record := m.lastRecord()
+	if !m.holdsLease(record) {
+		m.probes.Store(false)
 		m.led.Store(nil)
 		return
 	}
-	m.led.Store(&leadingServer{m.process.postmaster, m.process.stopping(), maps.Clone(m.lastRecord().Quorum.Members), m.failureDetection()})
+	m.probes.Store(true)
+	p := &m.process
+	m.led.Store(&lead{p.postmaster, m.diskIsBusy(), p.primary && p.running(), record.Quorum.Copy(), m.failureDetection()})
+}
+
+// holdsLease tells whether the Lease is held by this very copy.
+func (m *Manager) holdsLease(record election.Record) bool {
+	return record.Holder == m.options.Instance && record.HolderIncarnation == m.contents.Identity.Incarnation
 }
 
 // vote that this instance has cast, for as long as it has not read a newer revision than the one it voted for.
@@ -119,11 +127,20 @@ func (m *Manager) streamed() bool { return m.process.observation != nil && len(m
 
 // eligible tells whether another member says that it could lead.
 func (m *Manager) eligible() bool {
-	record := m.lastRecord()
-	for name, beat := range m.peers.Beats() {
-		if record.Quorum.Members[beat.Incarnation] == name && m.fresh(beat) && beat.Eligible {
-			return true
+	able, _ := heardOf(m.peers.Beats(), m.lastRecord().Quorum, m.failureDetection())
+	return able > 0
+}
+
+// heardOf the members of a quorum, by what they say now: how many follow, so that they could lead, and how many are there at all.
+func heardOf(beats map[string]peers.Beat, quorum election.Quorum, counts time.Duration) (able, there int) {
+	for name, beat := range beats {
+		if quorum.Members[beat.Incarnation] != name || beat.Broken || time.Since(beat.At) >= counts {
+			continue
+		}
+		there++
+		if beat.Eligible {
+			able++
 		}
 	}
-	return false
+	return able, there
 }

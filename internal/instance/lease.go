@@ -306,16 +306,17 @@ func (m *Manager) adoptView(view leaseView) {
 		// Before it is written down, which on a volume that takes no writes comes to no end.
 		m.stopReplaced(view.record)
 	}
+	m.publishLed() // what is written down now may come to no end
 	if m.unsettled == neverRead && !view.asked.IsZero() {
 		m.unsettled, m.unsettledQuorum = view.record.Revision, view.record.Revision
 	}
 	m.see(view.record)
 }
 
-// replacedBy tells whether this primary learns by a state of the Lease that somebody else leads. One that hands over stops by itself, and in its own order.
+// replacedBy tells whether this primary learns by a state of the Lease that somebody else leads. One that hands over and stops already does so in its own order.
 func (m *Manager) replacedBy(view leaseView) bool {
 	record, identity := view.record, &m.contents.Identity
-	return m.process.primary && m.process.running() && m.handing == nil && m.counts(view) && record.System == identity.System && record.Term > m.lease.record.Term &&
+	return m.process.primary && m.process.running() && (m.handing == nil || !m.handing.asked) && m.counts(view) && record.System == identity.System && record.Term > m.lease.record.Term &&
 		record.Holder != "" && (record.Holder != m.options.Instance || record.HolderIncarnation != identity.Incarnation)
 }
 

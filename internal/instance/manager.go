@@ -54,7 +54,7 @@ type Manager struct {
 	watched   atomic.Pointer[watchedLease]
 	published atomic.Pointer[instanceapi.Status]
 	beat      atomic.Pointer[toldBeat]
-	led       atomic.Pointer[leadingServer] // nil while no server of this instance leads
+	led       atomic.Pointer[lead] // nil while this instance does not hold the Lease
 	seenState atomic.Pointer[metrics.State]
 	turnedAt  atomic.Int64                                           // when the loop last turned, in nanoseconds since startedAt: no step of the clock is in it
 	overrides atomic.Pointer[instanceapi.SynchronousCommitOverrides] // as the leader's catalogue has them; nil while it was not looked at
@@ -95,7 +95,7 @@ type Manager struct {
 	cancelledSince  time.Time    // when cancelled began at 0
 	takeover        *takeover    // that this instance takes part in, nil for none
 	stalled         bool         // the probe of the write path that is under way was counted
-	probes          atomic.Bool  // the write path is probed: a leader's server runs, whether it answers or stops
+	probes          atomic.Bool  // the write path is probed: this instance holds the Lease, whatever its server does
 	following       following
 	unfed           atomic.Bool // it counts as not ready, for it gets no WAL
 	reprieve        reprieve

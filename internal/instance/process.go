@@ -67,9 +67,10 @@ type process struct {
 	// renewed, roles: steps before a primary opens.
 	renewed, roles bool
 	// promoting: from the request to end recovery until it has ended.
-	promoting    bool
-	promoteAsked time.Time
-	stopAsked    time.Time
+	promoting bool
+	// promoteAsked last, and first.
+	promoteAsked, promoteBegan time.Time
+	stopAsked                  time.Time
 
 	// failures in a row, and when the next start may be tried.
 	failures  int
@@ -101,6 +102,9 @@ func (p *process) reconnects() bool {
 }
 
 func (p *process) stopping() bool { return p.postmaster != nil && p.postmaster.Asked() != 0 }
+
+// killed: it is as good as gone, though the kernel may keep it for as long as it waits for a disk.
+func (p *process) killed() bool { return p.running() && p.postmaster.Asked() == supervisor.Kill }
 
 // serves tells that clients are let in: that is in force, and goes on.
 func (p *process) serves() bool { return p.open && p.door }
@@ -161,25 +165,35 @@ func (m *Manager) noticeEnd() {
 	asked, exit := p.postmaster.Asked(), p.postmaster.Exit()
 	next := process{files: p.files, filesAt: p.filesAt, restarting: p.restarting, restartAsked: p.restartAsked}
 	m.reach.forget()
-	if p.stopAsked.IsZero() { // nor does what the watchdog does belong to a stop
-		next.failures = p.failures + 1
-		if time.Since(p.postmaster.StartedAt) > steadyAfter {
-			next.failures = 1
-		}
-		next.notBefore = time.Now().Add(backOff(next.failures))
-		m.log.Error("postgres ended by itself", "exit", exit, "reason", m.fatal.last(), "failures", next.failures)
-		// Where commits wait for nobody, a start in place loses nothing, and another one might.
-		waits := m.lastRecord().Quorum.Mode == election.ModeQuorum
-		if p.primary && m.leading.record != nil && waits && (m.eligible() || m.streamed()) {
-			m.leaving = "postgres ended by itself, and another instance can lead at once"
-		}
-		if !p.accepted && (m.fatal.said() || next.failures >= silentFailures) {
-			m.configurationFailed(p.startedWith, fmt.Sprintf("%s (%s)", m.fatal.last(), exit))
-		}
+	if p.stopAsked.IsZero() { // by itself, or by the watchdog, of which the loop knows nothing
+		next.failures, next.notBefore = m.noticeFailure(asked, exit)
 	} else {
 		m.log.Info("postgres stopped", "exit", exit, "mode", asked.String())
 	}
 	*p = next
+}
+
+// noticeFailure of a server that ended without having been asked to by the loop: how many there were in a row, and when it may be started again.
+func (m *Manager) noticeFailure(asked supervisor.Mode, exit string) (failures int, notBefore time.Time) {
+	p := &m.process
+	failures = p.failures + 1
+	if time.Since(p.postmaster.StartedAt) > steadyAfter {
+		failures = 1
+	}
+	what := "postgres ended by itself"
+	if asked == supervisor.Kill {
+		what = "postgres was killed by the watchdog"
+	}
+	m.log.Error(what, "exit", exit, "reason", m.fatal.last(), "failures", failures)
+	// Where commits wait for nobody, a start in place loses nothing, and another one might.
+	waits := m.lastRecord().Quorum.Mode == election.ModeQuorum
+	if p.primary && m.leading.record != nil && waits && (m.eligible() || m.streamed()) {
+		m.leaving = what + ", and another instance can lead at once"
+	}
+	if !p.accepted && (m.fatal.said() || failures >= silentFailures) {
+		m.configurationFailed(p.startedWith, fmt.Sprintf("%s (%s)", m.fatal.last(), exit))
+	}
+	return failures, time.Now().Add(backOff(failures))
 }
 
 // backOff before the n-th start in a row. It never gives up: what keeps a server from starting may be put right from outside.

@@ -31,6 +31,7 @@ func (m *Manager) endRecovery(ctx context.Context) (done bool, err error) {
 	}
 	m.log.Info("promoting", "timeline", record.Timeline, "term", record.Term, "position", p.observation.Replayed.String())
 	p.promoting, p.promoteAsked = true, time.Now()
+	p.promoteBegan = p.promoteAsked
 	m.options.Step("promote: begin")
 	return false, m.sql.Promote(ctx)
 }

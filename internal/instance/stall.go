@@ -12,7 +12,7 @@ import (
 const (
 	stalledAfter = 7 * time.Second
 	probeEvery   = time.Second
-	// stalledStopping is how long where the server stops to be restarted: its last checkpoint writes all that it has, and keeps the disk as busy as can be.
+	// stalledStopping is how long where the server stops to be restarted, or recovers: its checkpoint writes all that it has, and keeps the disk as busy as can be.
 	stalledStopping = 20 * time.Second
 )
 
@@ -20,15 +20,27 @@ const (
 // A server that is starved of CPU answers now and then.
 const hangsAfter = time.Minute
 
+// promotionHangs is how long a server may take to end its recovery, once it has replayed all, before another instance that could lead does.
+const promotionHangs = 30 * time.Second
+
 // noticeHang gives the Lease up where this leader's server does not answer any more, as one whose processes are stopped: nobody else would ever miss it, since
-// its connections stay.
+// its connections stay. So it does where the server does not come to lead.
 func (m *Manager) noticeHang() {
 	p := &m.process
-	if !p.running() || !p.accepted || p.stopping() || !p.primary || m.leading.record == nil || m.leaving != "" || time.Since(p.answeredAt) < hangsAfter || !m.streamed() {
+	if !p.running() || p.stopping() || m.leading.record == nil || m.leaving != "" {
 		return
 	}
-	m.leaving = "its server has not answered for " + hangsAfter.String() + ", and another instance can lead"
-	m.log.Error("postgres does not answer; giving the Lease up", "silentMilliseconds", time.Since(p.answeredAt).Milliseconds())
+	var why string
+	switch {
+	case p.primary && p.accepted && time.Since(p.answeredAt) >= hangsAfter && m.streamed():
+		why = "its server has not answered for " + hangsAfter.String()
+	case p.promoting && time.Since(p.promoteBegan) >= promotionHangs && m.holdsLease(m.lastRecord()) && m.replaceable():
+		why = "its server has not ended its recovery within " + promotionHangs.String()
+	default:
+		return
+	}
+	m.leaving = why + ", and another instance can lead"
+	m.log.Error("postgres hangs; giving the Lease up", "why", why)
 	m.measures.FencingStops.Add(metrics.HangingServer)
 	m.publisher.Publish(nil)
 	if err := m.stop(supervisor.Kill); err != nil {
@@ -36,11 +48,30 @@ func (m *Manager) noticeHang() {
 	}
 }
 
+// diskIsBusy tells that a write may wait for long on a volume that takes writes: a server that stops writes all that it has, and so does one that recovers.
+func (m *Manager) diskIsBusy() bool {
+	p := &m.process
+	return p.stopping() && m.handing == nil || p.running() && !p.accepted
+}
+
+func patienceWith(busyDisk bool) time.Duration {
+	if busyDisk {
+		return stalledStopping
+	}
+	return stalledAfter
+}
+
+// replaceable tells whether another member could be elected: enough of them are there to vote, and where this one leads, one of them follows it.
+func (m *Manager) replaceable() bool {
+	lead := m.led.Load()
+	return lead != nil && lead.replaceable(m.peers.Beats())
+}
+
 // noticeStall gives the Lease up where this leader's volumes take no writes any more, whether these wait or come back with errors: a server whose WAL is on
 // another volume than its data would go on, and so would its lead, though whatever a client does fails. Its server is killed, for it would not even stop. What
 // is needed for that does not write: it is all in memory.
 func (m *Manager) noticeStall() {
-	p, now := &m.process, time.Now()
+	now := time.Now()
 	waits, fails := m.writes.Waits(now), m.writes.Fails(now)
 	if stalled := waits >= stalledAfter; stalled != m.stalled {
 		m.stalled = stalled
@@ -48,11 +79,8 @@ func (m *Manager) noticeStall() {
 			m.measures.WriteProbeFailures.Add(metrics.ProbeStalled)
 		}
 	}
-	patience := stalledAfter
-	if p.stopping() && m.handing == nil {
-		patience = stalledStopping
-	}
-	if max(waits, fails) < patience || !p.primary || m.leading.record == nil || m.leaving != "" || !m.eligible() {
+	patience := patienceWith(m.diskIsBusy())
+	if max(waits, fails) < patience || m.leading.record == nil || !m.holdsLease(m.lastRecord()) || m.leaving != "" || !m.replaceable() {
 		return
 	}
 	m.leaving = "a write to its volumes has not come back for " + patience.String() + ", and another instance can lead"

@@ -269,8 +269,8 @@ func TestALeaderWhoseOwnWritesComeToNoEndIsSucceededAllTheSame(t *testing.T) {
 	}
 	probe, identity := former.stalls("data"), former.stallsAt(identityWritten)
 	lost.kill()
+	lost.run() // without its vote nobody could be elected
 	former.measures(`fencing_stops_total{rule="`+metrics.StalledWritePath+`"}`, 1)
-	lost.run()
 	w.succeeds(former)
 	identity()
 	probe()
