@@ -46,8 +46,11 @@ func chooseStage(choice *rand.Rand, one Fault, singles []Fault) (during Fault, p
 }
 
 // compatible tells whether two faults can be made at the same moment. Each of a primary takes away what the other one
-// would need; so do those of a standby. What is asked of Kubernetes needs its API, and connections need a primary.
+// would need, but for a process that dies over a volume that stalls; so do those of a standby. What is asked of Kubernetes needs its API, and connections need a primary.
 func compatible(one, other Fault) bool {
+	if dies := []string{"sigkill-postmaster", "sigkill-pid1"}; one.Name == "volume-stalled" && slices.Contains(dies, other.Name) {
+		return true
+	}
 	for _, class := range [][]Fault{ofPrimary(), ofStandbys()} {
 		if among(class, one) && among(class, other) {
 			return false

@@ -11,7 +11,7 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 	names := func(seed uint64) []string {
 		choice := rand.New(rand.NewPCG(seed, 0))
 		var names []string
-		for range 2000 {
+		for range 6000 {
 			names = append(names, Choose(choice, Singles()).Name)
 		}
 		return names
@@ -24,7 +24,7 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 		t.Error("another seed chose the same")
 	}
 	for _, impossible := range []string{"no-operator+switchover", "node-stopped+sigkill-pid1", "api-frozen+switchover", "delete-pod+api-frozen",
-		"connections-exhausted+frozen", "standby-killed+standby-wiped", "frozen+frozen", "operator-stopped+switchover",
+		"connections-exhausted+frozen", "volume-stalled+frozen", "volume-stalled+node-stopped", "standby-killed+standby-wiped", "frozen+frozen", "operator-stopped+switchover",
 		"no-operator+operator-stopped", "operator-killed+operator-stopped", "primary-wiped+standby-wiped", "standby-wiped+primary-wiped", "primary-wiped+frozen",
 		"mid-switchover+switchover", "mid-switchover+operator-stopped", "late-switchover+connections-exhausted"} {
 		if slices.Contains(chosen, impossible) {
@@ -38,7 +38,7 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 			}
 		}
 	}
-	for _, possible := range []string{"no-operator+primary-wiped", "operator-killed+switchover", "operator-killed+primary-wiped",
+	for _, possible := range []string{"volume-stalled+sigkill-postmaster", "volume-stalled+sigkill-pid1", "no-operator+primary-wiped", "operator-killed+switchover", "operator-killed+primary-wiped",
 		"mid-switchover+sigkill-pid1", "mid-switchover+node-isolated", "mid-switchover+operator-killed", "mid-switchover+api-frozen",
 		"late-switchover+standby-killed", "late-switchover+primary-wiped"} {
 		if !slices.Contains(chosen, possible) {
