@@ -76,6 +76,12 @@ func (s *shell) releaseAll(ctx context.Context, which releasing, out io.Writer) 
 	if err != nil {
 		return err
 	}
+	shown := func(cluster *v1alpha1.PostgresCluster) string {
+		if which.everywhere {
+			return cluster.Namespace + "/" + cluster.Name
+		}
+		return cluster.Name
+	}
 	released, failed := 0, error(nil)
 	for i := range clusters {
 		cluster := &clusters[i]
@@ -91,12 +97,12 @@ func (s *shell) releaseAll(ctx context.Context, which releasing, out io.Writer) 
 				return err
 			}
 			// The others are released all the same.
-			fmt.Fprintf(out, "%s: %v\n", cluster.Name, err)
+			fmt.Fprintf(out, "%s: %v\n", shown(cluster), err)
 			failed = err
 			continue
 		}
 		for _, entry := range cluster.Status.Quarantine {
-			fmt.Fprintf(out, "%s: phase %s is tried again; it failed %d times: %s\n", cluster.Name, entry.Phase, entry.Count, entry.Message)
+			fmt.Fprintf(out, "%s: phase %s is tried again; it failed %d times: %s\n", shown(cluster), entry.Phase, entry.Count, entry.Message)
 		}
 	}
 	if released == 0 && which.name == "" {

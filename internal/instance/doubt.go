@@ -16,6 +16,8 @@ type doubt struct {
 	heardAt, mark, lookedAt time.Time
 	// holderSince is when the holder was first seen to be the holder.
 	holderSince time.Time
+	// saidAt is when its heartbeat last came, as of a program that knows its copy.
+	saidAt time.Time
 }
 
 // leaderChanged: whatever was thought of the former one is void.
@@ -58,11 +60,14 @@ func (m *Manager) suspect() {
 	}
 	s.StreamSilent = now.Sub(m.doubt.heardAt)
 	beat, heard := m.peers.Beat(record.Holder)
-	s.Silent = now.Sub(m.doubt.holderSince)
 	if heard {
-		// Whoever answers in its place with another copy, or does not know its own yet, is not the one that led.
-		s.Down, s.Broken, s.Silent = beat.Down || beat.Incarnation != record.HolderIncarnation, beat.Broken, min(s.Silent, now.Sub(beat.At))
+		// Whoever answers in its place with another copy is not the one that led. A program that does not know its own yet says nothing of it.
+		s.Down, s.Broken = beat.Down || beat.Incarnation != "" && beat.Incarnation != record.HolderIncarnation, beat.Broken
+		if beat.Incarnation != "" {
+			m.doubt.saidAt = later(m.doubt.saidAt, beat.At)
+		}
 	}
+	s.Silent = now.Sub(later(m.doubt.holderSince, m.doubt.saidAt))
 	cause := s.Cause()
 	if cause != "" && m.doubt.cause == "" {
 		m.doubt.since = now

@@ -97,7 +97,11 @@ func (m *Manager) publishLed() {
 	}
 	m.probes.Store(true)
 	p := &m.process
-	m.led.Store(&lead{p.postmaster, m.diskIsBusy(), p.primary && p.running(), record.Quorum.Copy(), m.failureDetection()})
+	led := &lead{postmaster: p.postmaster, busyDisk: m.diskIsBusy(), opened: p.primary && p.open, quorum: record.Quorum.Copy(), counts: m.failureDetection()}
+	if p.primary && record.Quorum.Mode != election.ModeQuorum && len(record.Quorum.Members) > 1 {
+		led.ends = time.Now().Add(m.untilLeaseEnds(record))
+	}
+	m.led.Store(led)
 }
 
 // holdsLease tells whether the Lease is held by this very copy.

@@ -305,6 +305,7 @@ func (m *Manager) adoptView(view leaseView) {
 	if replaced {
 		// Before it is written down, which on a volume that takes no writes comes to no end.
 		m.stopReplaced(view.record)
+		m.publish()
 	}
 	m.publishLed() // what is written down now may come to no end
 	if m.unsettled == neverRead && !view.asked.IsZero() {

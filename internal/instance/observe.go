@@ -49,9 +49,9 @@ func (m *Manager) observe(ctx context.Context) error {
 	return nil
 }
 
-// observeVolumes looks at what is on disk, while no server changes it.
+// observeVolumes looks at what is on disk, while no server changes it; or beside one that was adopted, where that could not be read then: without it nothing is decided.
 func (m *Manager) observeVolumes(ctx context.Context) error {
-	if m.inspected || m.process.running() {
+	if m.inspected || m.process.running() && m.contents.HasIdentity {
 		return nil
 	}
 	contents, err := m.options.Volumes.Inspect(ctx, m.programs.ControlData)
@@ -59,7 +59,7 @@ func (m *Manager) observeVolumes(ctx context.Context) error {
 		return err
 	}
 	m.contents, m.inspected = contents, true
-	if m.endedAt.IsZero() { // no server of this program ran yet
+	if m.endedAt.IsZero() && !m.process.running() { // no server of this program ran yet
 		m.compared.crashed = contents.HasPGData && !contents.Control.CleanlyShutDown()
 	}
 	m.highest = max(m.highest, contents.Identity.Revision, contents.Identity.Promise) // what was promised was read

@@ -190,7 +190,7 @@ func (m *Manager) noticeFailure(asked supervisor.Mode, exit string) (failures in
 	if p.primary && m.leading.record != nil && waits && (m.eligible() || m.streamed()) {
 		m.leaving = what + ", and another instance can lead at once"
 	}
-	if !p.accepted && (m.fatal.said() || failures >= silentFailures) {
+	if asked == 0 && !p.accepted && (m.fatal.said() || failures >= silentFailures) {
 		m.configurationFailed(p.startedWith, fmt.Sprintf("%s (%s)", m.fatal.last(), exit))
 	}
 	return failures, time.Now().Add(backOff(failures))

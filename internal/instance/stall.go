@@ -20,9 +20,6 @@ const (
 // A server that is starved of CPU answers now and then.
 const hangsAfter = time.Minute
 
-// promotionHangs is how long a server may take to end its recovery, once it has replayed all, before another instance that could lead does.
-const promotionHangs = 30 * time.Second
-
 // noticeHang gives the Lease up where this leader's server does not answer any more, as one whose processes are stopped: nobody else would ever miss it, since
 // its connections stay. So it does where the server does not come to lead.
 func (m *Manager) noticeHang() {
@@ -32,10 +29,11 @@ func (m *Manager) noticeHang() {
 	}
 	var why string
 	switch {
-	case p.primary && p.accepted && time.Since(p.answeredAt) >= hangsAfter && m.streamed():
+	case p.primary && p.accepted && time.Since(p.answeredAt) >= hangsAfter && m.streamed(),
+		!p.open && p.accepted && time.Since(p.answeredAt) >= hangsAfter && time.Since(m.doubt.holderSince) >= hangsAfter && m.replaceable(0):
 		why = "its server has not answered for " + hangsAfter.String()
-	case p.promoting && time.Since(p.promoteBegan) >= promotionHangs && m.holdsLease(m.lastRecord()) && m.replaceable():
-		why = "its server has not ended its recovery within " + promotionHangs.String()
+	case p.promoting && time.Since(p.promoteBegan) >= hangsAfter && m.replaceable(0):
+		why = "its server has not ended its recovery within " + hangsAfter.String()
 	default:
 		return
 	}
@@ -48,10 +46,11 @@ func (m *Manager) noticeHang() {
 	}
 }
 
-// diskIsBusy tells that a write may wait for long on a volume that takes writes: a server that stops writes all that it has, and so does one that recovers.
+// diskIsBusy tells that a write may wait for long on a volume that takes writes: a server that stops writes all that it has, and so does one that recovers; in between
+// its manager writes its files.
 func (m *Manager) diskIsBusy() bool {
 	p := &m.process
-	return p.stopping() && m.handing == nil || p.running() && !p.accepted
+	return p.stopping() && m.handing == nil || p.running() && !p.accepted || p.restarting && time.Since(p.restartAsked) < downAfter
 }
 
 func patienceWith(busyDisk bool) time.Duration {
@@ -61,10 +60,10 @@ func patienceWith(busyDisk bool) time.Duration {
 	return stalledAfter
 }
 
-// replaceable tells whether another member could be elected: enough of them are there to vote, and where this one leads, one of them follows it.
-func (m *Manager) replaceable() bool {
+// replaceable tells whether another member could be elected in place of this one, which holds the Lease and has not written for so long.
+func (m *Manager) replaceable(broken time.Duration) bool {
 	lead := m.led.Load()
-	return lead != nil && lead.replaceable(m.peers.Beats())
+	return lead != nil && lead.replaceable(m.peers.Beats(), broken)
 }
 
 // noticeStall gives the Lease up where this leader's volumes take no writes any more, whether these wait or come back with errors: a server whose WAL is on
@@ -80,7 +79,7 @@ func (m *Manager) noticeStall() {
 		}
 	}
 	patience := patienceWith(m.diskIsBusy())
-	if max(waits, fails) < patience || m.leading.record == nil || !m.holdsLease(m.lastRecord()) || m.leaving != "" || !m.replaceable() {
+	if max(waits, fails) < patience || m.leading.record == nil || !m.holdsLease(m.lastRecord()) || m.leaving != "" || !m.replaceable(max(waits, fails)) {
 		return
 	}
 	m.leaving = "a write to its volumes has not come back for " + patience.String() + ", and another instance can lead"

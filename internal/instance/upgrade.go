@@ -225,6 +225,7 @@ func (m *Manager) adopt(state *handover) {
 	if _, err := m.readVersion(context.Background()); err != nil {
 		m.log.Error("the version of PostgreSQL is not known", "error", err.Error())
 	}
+	m.publish() // which copy this is has to be known before anybody asks
 	m.log.Info("postgres adopted", "pid", postmaster.PID, "primary", state.Primary)
 }
 

@@ -18,17 +18,20 @@ const watchdogEvery = 500 * time.Millisecond
 type lead struct {
 	// postmaster is nil where none was started.
 	postmaster *supervisor.Postmaster
-	// busyDisk: what the server does keeps the disk busy. serves: the server is a primary, so that others follow it.
-	busyDisk, serves bool
+	// busyDisk: what the server does, or its manager for the next one, keeps the disk busy. opened: clients were let in, so that others can have followed it since.
+	busyDisk, opened bool
 	// quorum in force, and for how long what one of its members has said counts.
 	quorum election.Quorum
 	counts time.Duration
+	// ends is when others may lead without a vote, in asynchronous mode; zero for never.
+	ends time.Time
 }
 
-// replaceable tells whether another member could be elected.
-func (l *lead) replaceable(beats map[string]peers.Beat) bool {
+// replaceable tells whether another member could be elected, by what they say: enough of them are there, and where this one has led, one of them follows it. What could
+// not be written for so long that a busy disk is no reason ends by that too: others have lost their streams.
+func (l *lead) replaceable(beats map[string]peers.Beat, broken time.Duration) bool {
 	able, there := heardOf(beats, l.quorum, l.counts)
-	return l.quorum.Replaceable(there) && (able > 0 || !l.serves)
+	return l.quorum.Replaceable(there) && (able > 0 || !l.opened || broken >= stalledStopping)
 }
 
 // watchdog does for the loop what that cannot do where a write of its own waits in the kernel, for a volume that takes none: a leader whose heartbeats go on would be
@@ -41,35 +44,49 @@ func (m *Manager) watchdog(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			m.bark()
+			m.bark(time.Now())
 		}
 	}
 }
 
 // bark where the loop stands. A server that runs on volumes that take no writes is killed; where none runs, the members are told that it is gone, as they are where a
 // server dies. Once the loop turns again it finds that so. The Lease is not released, for what was read of it may be old; they need no release to elect.
-func (m *Manager) bark() {
-	led, now := m.led.Load(), time.Now()
+func (m *Manager) bark(now time.Time) {
+	led := m.led.Load()
 	if led == nil {
 		return
 	}
 	stands, waits := now.Sub(m.turnTime()), m.writes.Waits(now)
 	runs := led.postmaster != nil && !led.postmaster.HasEnded()
-	patience := patienceWith(led.busyDisk && runs)
-	if stands < patience || runs && (waits < patience || !led.replaceable(m.peers.Beats())) {
+	rule := metrics.StalledWritePath
+	switch {
+	case runs && led.endsAlone(m.turnTime(), now):
+		rule = metrics.LeaseEnded
+	case stands < patienceWith(led.busyDisk || !runs && waits < stalledAfter): // what the loop does may be slow, write by write
 		return
+	case runs && (waits < stalledAfter || !led.replaceable(m.peers.Beats(), waits)):
+		return
+	}
+	if !m.led.CompareAndSwap(led, nil) {
+		return // the loop turns again
 	}
 	m.log.Error("the loop stands, as where what it writes down waits for its volumes: this instance does not lead",
 		"standsMilliseconds", stands.Milliseconds(), "waitsMilliseconds", waits.Milliseconds(), "postgres", runs)
-	if runs {
-		m.measures.FencingStops.Add(metrics.StalledWritePath)
+	if runs && led.postmaster.Asked() != supervisor.Kill {
+		m.measures.FencingStops.Add(rule)
 		if err := led.postmaster.Stop(supervisor.Kill); err != nil {
 			m.log.Error("postgres cannot be killed", "error", err.Error())
+			m.led.CompareAndSwap(nil, led)
 			return
 		}
 	}
-	m.led.CompareAndSwap(led, nil)
 	m.tellDown()
+}
+
+// endsAlone tells that others may lead by now, and that the loop, which stops the server before, has not turned since. They wait a second longer than this.
+func (l *lead) endsAlone(turned, now time.Time) bool {
+	const aMoment = 200 * time.Millisecond
+	return !l.ends.IsZero() && turned.Before(l.ends) && now.Sub(l.ends) > aMoment
 }
 
 // tellDown says to the members, and to whoever asks for the status, what the loop would have said.

@@ -17,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
@@ -117,8 +118,8 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 		switch {
 		case storageFails(status):
 			return quarantine.Passing, reasonStorage, true
-		case status.Code == http.StatusBadGateway, status.Code == http.StatusServiceUnavailable, status.Code == http.StatusGatewayTimeout:
-			return quarantine.Passing, reasonConnection, true // of a proxy before the API server: it has not answered itself
+		case status.Code >= http.StatusBadGateway && status.Code <= http.StatusGatewayTimeout && isNoStatus(status):
+			return quarantine.Passing, reasonConnection, true // of a proxy before the API server, which has not answered itself
 		}
 		return quarantine.Unknown, reason, true
 	}
@@ -127,13 +128,19 @@ func causeOfStatus(status metav1.Status) (cause quarantine.Cause, reason string,
 // oneWord is what the status can hold as a reason.
 var oneWord = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}$`)
 
+// isNoStatus tells whether an answer was none that the API server gives: the client has made a Status of it.
+func isNoStatus(status metav1.Status) bool {
+	return status.Details != nil && slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool { return c.Type == metav1.CauseTypeUnexpectedServerResponse })
+}
+
 // LacksRight tells whether the API server refused, since whoever asked has no right to: nothing is wrong with the object. Only the text tells that from what a quota or
-// a policy refuses: that of the authorization filter (k8s.io/apiserver, responsewriters.ForbiddenStatusError).
+// a policy refuses: that of the authorization filter (k8s.io/apiserver, responsewriters.ForbiddenStatusError) or of the
+// admission plug-in OwnerReferencesPermissionEnforcement.
 func LacksRight(err error) bool {
 	return apierrors.IsForbidden(err) && lacksRight.MatchString(err.Error())
 }
 
-var lacksRight = regexp.MustCompile(`User "[^"]*" cannot [a-z]+ resource `)
+var lacksRight = regexp.MustCompile(`User "[^"]*" cannot [a-z]+ resource |cannot set blockOwnerDeletion `)
 
 // reasonOf an answer. A webhook may give any text as its reason: for a sentence, which may be another one each time, the code's name stands.
 func reasonOf(status metav1.Status) string {
@@ -170,13 +177,26 @@ func Attempts(outcomes []Outcome) []quarantine.Attempt {
 	return attempts
 }
 
-// failsBy are the reasons of those that count, for the census of a kind.
-func failsBy(attempts []quarantine.Attempt) []string {
+// failsBy are the reasons of those that count, for the census of a kind: also of what failed before, and was not attempted since, or ended by what says nothing.
+func failsBy(attempts []quarantine.Attempt, before contract.FailureStatus) []string {
 	var reasons []string
+	says := map[string]bool{}
 	for _, attempt := range attempts {
-		if attempt.Cause.Counts() && !slices.Contains(reasons, attempt.Reason) {
+		says[attempt.Phase] = attempt.Cause != quarantine.Passing
+		if attempt.Cause.Counts() {
 			reasons = append(reasons, attempt.Reason)
 		}
 	}
-	return reasons
+	for _, failure := range before.Failures {
+		if !says[failure.Phase] {
+			reasons = append(reasons, failure.Reason)
+		}
+	}
+	for _, entry := range before.Quarantine {
+		if !says[entry.Phase] {
+			reasons = append(reasons, entry.Reason)
+		}
+	}
+	slices.Sort(reasons)
+	return slices.Compact(reasons)
 }

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
@@ -57,6 +58,7 @@ func TestEachErrorHasItsCauseHoweverDeepItIsWrapped(t *testing.T) {
 		"a webhook's long word":       {refusedFor(strings.Repeat("No", 40), http.StatusUnprocessableEntity), quarantine.Unknown, "UnprocessableEntity"},
 		"a webhook's own code":        {refusedFor("not today", 599), quarantine.Unknown, ReasonError},
 		"a load balancer's answer":    {apierrors.NewGenericServerResponse(http.StatusBadGateway, "PUT", services, "shop", "no healthy upstream", 0, true), quarantine.Passing, "Connection"},
+		"a policy that says so":       {refusedFor("BadGateway", http.StatusBadGateway), quarantine.Unknown, "BadGateway"},
 		"anything else":               {errors.New("no idea"), quarantine.Unknown, ReasonError},
 		"a panic":                     {&PanicError{Value: "nil map"}, quarantine.Panic, ReasonPanic},
 	} {
@@ -76,6 +78,7 @@ func TestWhatTheOperatorMayNotDoIsToldFromWhatAPolicyRefuses(t *testing.T) {
 	pods := schema.GroupResource{Resource: "pods"}
 	for refusal, lacks := range map[string]bool{
 		`User "system:serviceaccount:timonier-system:timonier-operator" cannot create resource "pods" in API group "" in the namespace "shop"`: true,
+		`cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>`:                         true,
 		"exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3":                                                              false,
 		`violates PodSecurity "restricted:latest": runAsNonRoot != true`:                                                                       false,
 	} {
@@ -104,7 +107,28 @@ func TestPhasesThatDidNotRunAreNoAttempts(t *testing.T) {
 		attempts[1].Cause != quarantine.Done || attempts[2].Cause != quarantine.Waits {
 		t.Errorf("attempts: %+v", attempts)
 	}
-	if reasons := failsBy(attempts); len(reasons) != 1 || reasons[0] != ReasonError {
+	if reasons := failsBy(attempts, contract.FailureStatus{}); len(reasons) != 1 || reasons[0] != ReasonError {
 		t.Errorf("it fails by %v", reasons)
+	}
+}
+
+func TestWhatFailedBeforeFailsStillUntilAnAttemptSaysSomethingElse(t *testing.T) {
+	before := contract.FailureStatus{
+		Failures:   []contract.Failure{{Phase: "network", Reason: "Forbidden"}},
+		Quarantine: []contract.Quarantine{{Phase: "access", Reason: "Invalid", Trying: true}},
+	}
+	for sentence, tc := range map[string]struct {
+		attempts []quarantine.Attempt
+		reasons  string
+	}{
+		"nothing was attempted":         {nil, "[Forbidden Invalid]"},
+		"both passed":                   {[]quarantine.Attempt{{Phase: "network", Cause: quarantine.Passing}, {Phase: "access", Cause: quarantine.Passing}}, "[Forbidden Invalid]"},
+		"one is done, the other waits":  {[]quarantine.Attempt{{Phase: "network", Cause: quarantine.Done}, {Phase: "access", Cause: quarantine.Waits}}, "[]"},
+		"both fail by something else":   {[]quarantine.Attempt{{Phase: "network", Cause: quarantine.Unknown, Reason: "Error"}, {Phase: "access", Cause: quarantine.Unknown, Reason: "Error"}}, "[Error]"},
+		"one fails as before, one else": {[]quarantine.Attempt{{Phase: "network", Cause: quarantine.Unknown, Reason: "Forbidden"}, {Phase: "volumes", Cause: quarantine.Unknown, Reason: "Error"}}, "[Error Forbidden Invalid]"},
+	} {
+		if got := fmt.Sprint(failsBy(tc.attempts, before)); got != tc.reasons {
+			t.Errorf("%s: it fails by %s", sentence, got)
+		}
 	}
 }

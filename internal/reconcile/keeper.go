@@ -109,13 +109,7 @@ func (k *Keeper) Recall(uid types.UID, status contract.FailureStatus) {
 // End a round with how its phases ended. What it returns is to be in the object's status.
 func (k *Keeper) End(round Round, outcomes []Outcome) (contract.FailureStatus, quarantine.Changes) {
 	attempts := Attempts(outcomes)
-	reasons := failsBy(attempts)
-	for _, entry := range round.opened.Quarantine {
-		if !entry.Trying && !slices.Contains(reasons, entry.Reason) {
-			reasons = append(reasons, entry.Reason) // it would fail still
-		}
-	}
-	k.census.Attempted(string(round.uid), reasons)
+	k.census.Attempted(string(round.uid), failsBy(attempts, round.opened))
 	status, changes := quarantine.Close(round.opened, round.facts, attempts, k.census.Shares)
 	k.ledger.Keep(round.uid, status)
 	return status, changes

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/timonier-io/timonier/internal/election"
 	"github.com/timonier-io/timonier/internal/instance/metrics"
 	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/instanceapi"
@@ -85,12 +86,7 @@ func TestALeaderWhoseServerDiesWhileItsManagerWaitsForAVolumeIsSucceeded(t *test
 	probe, identity := former.stalls("data"), former.stallsAt(identityWritten)
 	lost := w.other(former)
 	lost.kill()
-	w.eventually("its loop stands: whom commits wait for is to be written down", func() bool {
-		ctx, cancel := context.WithTimeout(w.ctx, time.Second)
-		defer cancel()
-		_, err := former.client.Switchover(ctx, instanceapi.SwitchoverRequest{To: "nobody"})
-		return errors.Is(err, context.DeadlineExceeded)
-	})
+	former.loopStands() // who is a member is to be written down
 	w.check(former.inside("kill", "-KILL", strconv.Itoa(server)))
 	lost.run()
 	w.succeeds(former)
@@ -98,6 +94,40 @@ func TestALeaderWhoseServerDiesWhileItsManagerWaitsForAVolumeIsSucceeded(t *test
 	probe()
 	former.becomes(instanceapi.StateStreaming)
 	former.reads(notes, "first second")
+}
+
+// loopStands waits until the loop takes no request any more.
+func (p *pod) loopStands() {
+	p.w.t.Helper()
+	p.w.eventually("the loop of "+p.name+" stands", func() bool {
+		ctx, cancel := context.WithTimeout(p.w.ctx, time.Second)
+		defer cancel()
+		_, err := p.client.Switchover(ctx, instanceapi.SwitchoverRequest{To: "nobody"})
+		return errors.Is(err, context.DeadlineExceeded)
+	})
+}
+
+// Its server takes writes, and acknowledges them: after the lease another one may lead, whether its manager can see to that or not.
+func TestAnAsynchronousLeaderWhoseManagerWaitsForAVolumeIsStoppedAtTheEndOfItsLease(t *testing.T) {
+	w := cluster(t, 3, func(w *world) {
+		w.asked = func(a *instanceapi.Availability) { a.Mode = instanceapi.ModeAsynchronous }
+	})
+	w.eventually("all three are members, each of which may take the Lease", func() bool {
+		q := w.record().Quorum
+		return q.Mode == election.ModeAsynchronous && len(q.Members) == 3
+	})
+	former := w.named(w.record().Holder)
+	identity := former.stallsAt(identityWritten)
+	lost := w.other(former)
+	lost.kill()
+	former.loopStands() // who is a member is to be written down
+	former.must("INSERT INTO notes VALUES ('acknowledged')")
+	former.measures(`fencing_stops_total{rule="`+metrics.LeaseEnded+`"}`, 1)
+	lost.run()
+	w.succeeds(former)
+	identity()
+	former.becomes(instanceapi.StateStreaming)
+	former.reads(notes, "acknowledged first second")
 }
 
 func TestALeaderThatCannotWriteDownThatItHandsOverIsSucceeded(t *testing.T) {

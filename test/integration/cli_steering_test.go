@@ -83,7 +83,7 @@ func TestAPersonReleasesOneSomeOrAllThatAreInQuarantine(t *testing.T) {
 	if shown := shows(t, kubeconfig, "release", "--all", "-n", "default"); shown != "nothing is in quarantine\n" {
 		t.Errorf("all of another namespace: %s", shown)
 	}
-	if shown := shows(t, kubeconfig, "release", "--all", "-A", "-n", "default"); !strings.Contains(shown, "freed-rest: phase network") || strings.Contains(shown, "freed-gold") {
+	if shown := shows(t, kubeconfig, "release", "--all", "-A", "-n", "default"); !strings.Contains(shown, "shop/freed-rest: phase network") || strings.Contains(shown, "freed-gold") {
 		t.Errorf("all of all namespaces: %s", shown)
 	}
 	free("freed-rest")

@@ -131,6 +131,13 @@ func TestAPodThatAnOverrideLeavesAloneAndThatIsLostIsNotMadeAgainAndThatIsTold(t
 	if err := c.Get(t.Context(), key("missed-2"), &corev1.Pod{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the pod that was lost: %v", err)
 	}
+	// It is lost, and not handed back.
+	if alone := exists[v1alpha1.PostgresCluster](t, c, "missed").Status.Management.LeftAlone; len(alone) != 1 || alone[0] != "Pod/missed-2" {
+		t.Errorf("the status says that %v is left alone", alone)
+	}
+	if told := events(t, c, "missed", v1alpha1.ReasonHandedBack); len(told) > 0 {
+		t.Errorf("an event says %q", told[0].Note)
+	}
 }
 
 func TestAVolumeThatAnOverrideLeavesAloneDoesNotGrowAndThatIsToldOnce(t *testing.T) {

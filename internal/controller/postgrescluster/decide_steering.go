@@ -14,13 +14,17 @@ type steeringFacts struct {
 	resource management.Resource
 	spec     v1alpha1.PostgresClusterSpec
 	platform management.Platform
-	// former state, as the status says it; "" for a cluster that was never looked at.
-	former contract.ManagementState
+	// former state, as the status says it, and by what; "" for a cluster that was never looked at.
+	former   contract.ManagementState
+	formerBy string
 	// last operator that managed it, and this one; before is the one that did when what is left alone still was not this one's, "" where that is not known.
 	last, version, before string
 	// leftAlone are children that an override names, held those that were handed back to be reported alone.
 	leftAlone, held []string
 }
+
+// Fields of its own spec by which a cluster is left alone.
+const bySpec, byResumePolicy = "spec.managementState", "spec.resumePolicy"
 
 // steering is who steers the cluster, and what follows from that.
 type steering struct {
@@ -42,8 +46,9 @@ func decideSteering(f steeringFacts) steering {
 	decision := management.Decide(f.resource, f.spec.ManagementState, f.platform, contract.Removed)
 	pending := decision.State == contract.Removed && f.spec.RemovalConfirmation != f.resource.Name
 	if pending {
-		// Until it is confirmed nothing changes: who was left alone is, and who was not is managed.
-		if decision.State = contract.Managed; f.former == contract.Unmanaged {
+		// Until it is confirmed nothing changes: what its own spec has left alone is so still. What the Platform says is asked anew each time.
+		decision.State = contract.Managed
+		if f.former == contract.Unmanaged && (f.formerBy == bySpec || f.formerBy == byResumePolicy) {
 			decision.State = contract.Unmanaged
 		}
 	}
@@ -106,7 +111,7 @@ func (f steeringFacts) takenOverFrom(takeover management.Takeover, state contrac
 
 // heldBack says that a cluster that was handed back stays as it is, since what differs was found and is only to be reported.
 func (s steering) heldBack(fields int) steering {
-	s.state, s.by, s.reason = contract.Unmanaged, "spec.resumePolicy", v1alpha1.ReasonDriftReported
+	s.state, s.by, s.reason = contract.Unmanaged, byResumePolicy, v1alpha1.ReasonDriftReported
 	s.message = fmt.Sprintf("handed back, and %d fields differ from what Timonier would write: see status.management.drift, or `kubectl timonier drift`. Nothing is done, as spec.resumePolicy Report asks; "+
 		"set it to Enforce to have them put back", fields)
 	return s

@@ -21,14 +21,22 @@ func TestWhoSteersTheCluster(t *testing.T) {
 		resumes bool
 		pending bool
 	}{
-		"Timonier, where nothing is said":                {func(*steeringFacts) {}, contract.Managed, v1alpha1.ReasonManaged, false, false},
-		"a person, by the spec":                          {func(f *steeringFacts) { f.spec.ManagementState = contract.Unmanaged }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
-		"a person, by an override":                       {func(f *steeringFacts) { f.platform.Overrides = []contract.Override{unmanaged} }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
-		"Timonier again, once it is handed back":         {func(f *steeringFacts) { f.former = contract.Unmanaged }, contract.Managed, v1alpha1.ReasonManaged, true, false},
-		"Timonier, until its removal is confirmed":       {func(f *steeringFacts) { f.spec.ManagementState = contract.Removed }, contract.Managed, v1alpha1.ReasonManaged, false, true},
-		"a person still, until its removal is confirmed": {func(f *steeringFacts) { f.spec.ManagementState, f.former = contract.Removed, contract.Unmanaged }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, true},
+		"Timonier, where nothing is said":          {func(*steeringFacts) {}, contract.Managed, v1alpha1.ReasonManaged, false, false},
+		"a person, by the spec":                    {func(f *steeringFacts) { f.spec.ManagementState = contract.Unmanaged }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
+		"a person, by an override":                 {func(f *steeringFacts) { f.platform.Overrides = []contract.Override{unmanaged} }, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, false},
+		"Timonier again, once it is handed back":   {func(f *steeringFacts) { f.former = contract.Unmanaged }, contract.Managed, v1alpha1.ReasonManaged, true, false},
+		"Timonier, until its removal is confirmed": {func(f *steeringFacts) { f.spec.ManagementState = contract.Removed }, contract.Managed, v1alpha1.ReasonManaged, false, true},
+		"a person still, until its removal is confirmed": {func(f *steeringFacts) {
+			f.spec.ManagementState, f.former, f.formerBy = contract.Removed, contract.Unmanaged, bySpec
+		}, contract.Unmanaged, v1alpha1.ReasonUnmanaged, false, true},
+		"Timonier again, once the Platform says no more": {func(f *steeringFacts) {
+			f.spec.ManagementState, f.former, f.formerBy = contract.Removed, contract.Unmanaged, "spec.managementState of the Platform"
+		}, contract.Managed, v1alpha1.ReasonManaged, true, true},
+		"Timonier, once what kept a newer minor off is gone": {func(f *steeringFacts) {
+			f.spec.ManagementState, f.former, f.formerBy, f.version = contract.Removed, contract.Unmanaged, "spec.overrides of the Platform, for Service/shop-rw", "v1.3.0"
+		}, contract.Managed, v1alpha1.ReasonManaged, true, true},
 		"nobody, with a newer minor, until it is": {func(f *steeringFacts) {
-			f.spec.ManagementState, f.former, f.version = contract.Removed, contract.Unmanaged, "v1.3.0"
+			f.spec.ManagementState, f.former, f.formerBy, f.version = contract.Removed, contract.Unmanaged, bySpec, "v1.3.0"
 		}, contract.Unmanaged, v1alpha1.ReasonOperatorNewer, false, true},
 		"nobody, once it is": {func(f *steeringFacts) { f.spec.ManagementState, f.spec.RemovalConfirmation = contract.Removed, "shop" }, contract.Removed, v1alpha1.ReasonRemoved, false, false},
 		"a person, whatever the confirmation says": {func(f *steeringFacts) {

@@ -31,8 +31,9 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.PostgresClus
 			return nil, err
 		}
 	}
-	s.steering = decideSteering(s.steeringFacts(r.Keeper.Version)) // first: who is left alone has as many members as before
 	s.members = decideMembers(s.membershipFacts())
+	s.steering = decideSteering(s.steeringFacts(r.Keeper.Version)) // by the children that there are to be, by the spec
+	s.members = decideMembers(s.membershipFacts())                 // who is left alone has as many as before
 	r.observeCertificates(s)
 	r.observeInstances(ctx, s)
 	s.image = s.cluster.Spec.Image

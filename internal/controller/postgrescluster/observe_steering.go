@@ -30,7 +30,8 @@ func (s *scope) steeringFacts(version string) steeringFacts {
 	s.leftAlone = overridden
 	return steeringFacts{
 		resource: s.resource(), spec: s.cluster.Spec, platform: wheel.Says(s.observed.platform), former: s.cluster.Status.ManagementState,
-		last: s.cluster.Status.OperatorVersion, before: s.cluster.Status.Management.TakenOverFrom, version: version, leftAlone: overridden,
+		formerBy: s.cluster.Status.Management.By,
+		last:     s.cluster.Status.OperatorVersion, before: s.cluster.Status.Management.TakenOverFrom, version: version, leftAlone: overridden,
 		held: s.heldBefore(),
 	}
 }

@@ -41,6 +41,7 @@ func (r *Reconciler) openingPhases() []reconcile.Phase[*opening] {
 // reportBlind tells of a cluster that could not be observed, or not be handed back: what was known of it stays as it was, and so does what is in quarantine.
 func (r *Reconciler) reportBlind(ctx context.Context, cluster *v1alpha1.PostgresCluster, outcomes []reconcile.Outcome) (ctrl.Result, error) {
 	s, verdict := newScope(cluster, r.Now()), reconcile.Judge(outcomes)
+	s.steering.state = cluster.Status.ManagementState // as before, for all that is known
 	subject := r.subject(s)
 	subject.HandsOff = true
 	round := r.Keeper.Begin(subject, r.names(contract.Unmanaged), r.Policy(), s.now)

@@ -92,6 +92,7 @@ func (r *Reconciler) holdBack(s *scope) {
 		s.told = nil
 	case len(s.told.Children) == 0:
 		s.steering = s.steering.heldBack(len(s.drift))
+		s.members = decideMembers(s.membershipFacts()) // as many as before
 	default:
 		for _, name := range s.told.Children {
 			if slices.ContainsFunc(s.drift, func(d contract.Drift) bool { return d.Kind+"/"+d.Name == name }) {

@@ -1,6 +1,7 @@
 package postgrescluster
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -39,9 +40,8 @@ func (r *Reconciler) tellOfConditions(cluster *v1alpha1.PostgresCluster, before,
 	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionSynchronous,
 		v1alpha1.ConditionStalled, v1alpha1.ConditionDegraded, v1alpha1.ConditionCertificatesExpire} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
-		// One instance more that is missing while nobody replaces it is news.
 		counts := is != nil && is.Type == v1alpha1.ConditionDegraded && is.Reason == v1alpha1.ReasonHandsOff
-		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason && (!counts || was.Message == is.Message)) {
+		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason && (!counts || !fewer(is.Message, was.Message))) {
 			continue
 		}
 		if is.Reason == v1alpha1.ReasonRetriesExhausted || is.Reason == v1alpha1.ReasonPanicked {
@@ -55,6 +55,14 @@ func (r *Reconciler) tellOfConditions(cluster *v1alpha1.PostgresCluster, before,
 			r.Events.Eventf(cluster, nil, severity, is.Reason, action, "%s", is.Message)
 		}
 	}
+}
+
+// fewer tells whether one instance more is missing than before, while nobody replaces it: that is news.
+func fewer(is, was string) bool {
+	var now, before int
+	_, errNow := fmt.Sscanf(is, "%d of", &now)
+	_, errBefore := fmt.Sscanf(was, "%d of", &before)
+	return errNow == nil && errBefore == nil && now < before
 }
 
 // handsOffAction has the count of "2 of 3, hands off".

@@ -1,11 +1,16 @@
 package postgrescluster
 
 import (
+	"errors"
 	"testing"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	contract "github.com/timonier-io/timonier/api/contract/v1alpha1"
 	"github.com/timonier-io/timonier/api/postgres/v1alpha1"
+	"github.com/timonier-io/timonier/internal/reconcile"
 )
 
 func TestWhichChangeOfAConditionIsTold(t *testing.T) {
@@ -64,6 +69,33 @@ func TestAFailoverIsToldOnceForItsTerm(t *testing.T) {
 	} {
 		if got := newlyLed(test.before, test.after); got != test.want {
 			t.Errorf("%s: %t", test.name, got)
+		}
+	}
+}
+
+func TestOneInstanceMoreThatIsMissingHandsOffIsToldAndOneLessIsNot(t *testing.T) {
+	for change, told := range map[[2]string]bool{
+		{"2 of 3, hands off: by a", "1 of 3, hands off: by a"}: true,
+		{"1 of 3, hands off: by a", "2 of 3, hands off: by a"}: false,
+		{"2 of 3, hands off: by a", "2 of 3, hands off: by b"}: false,
+		{"something else", "2 of 3, hands off: by a"}:          false,
+	} {
+		if got := fewer(change[1], change[0]); got != told {
+			t.Errorf("%q, and then %q: %v", change[0], change[1], got)
+		}
+	}
+}
+
+func TestAClusterThatIsLeftAloneSaysWhatFailsOfIt(t *testing.T) {
+	s := newScope(&v1alpha1.PostgresCluster{}, time.Unix(1000, 0))
+	s.steering = steering{state: contract.Unmanaged, reason: v1alpha1.ReasonUnmanaged, message: "hands off"}
+	for _, verdict := range []reconcile.Verdict{{Failed: errors.New("the certificates are refused")}, {}} {
+		var conditions []metav1.Condition
+		reconcile.SetConditions(&conditions, 1, verdict, v1alpha1.ReasonReady, "")
+		s.setUnsteered(&conditions, verdict)
+		busy, ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReconciling), meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+		if (busy != nil) != (verdict.Failed != nil) || ready.Status != metav1.ConditionUnknown {
+			t.Errorf("%v: %+v", verdict.Failed, conditions)
 		}
 	}
 }

@@ -28,9 +28,10 @@ const (
 	CallGet    = "get"
 	CallUpdate = "update"
 
-	// StalledWritePath and HangingServer are fencing stops that no rule of the election says.
+	// StalledWritePath and HangingServer are fencing stops that no rule of the election says, LeaseEnded that of a rule which the watchdog sees to, too.
 	StalledWritePath = "write_path_stalled"
 	HangingServer    = "server_hangs"
+	LeaseEnded       = "asynchronous_leader_stops_when_its_lease_ends"
 )
 
 // Availability counts and times what this instance does for high availability, since its program started.
@@ -63,7 +64,7 @@ func NewAvailability() *Availability {
 		Handovers: newCounter("handovers_total", "Handovers of this instance: passed to another one, taken from another one (once clients are let in), or given_up.",
 			[]string{"outcome"}, pairs([]string{Passed, Taken, GivenUp})...),
 		FencingStops: newCounter("fencing_stops_total", "Times that this instance stopped its primary at once since it might not lead, by the rule that said so.",
-			[]string{"rule"}, pairs([]string{"one_primary_at_a_time", "leader_that_is_cut_off_stops", StalledWritePath, HangingServer})...),
+			[]string{"rule"}, pairs([]string{"one_primary_at_a_time", "leader_that_is_cut_off_stops", LeaseEnded, StalledWritePath, HangingServer})...),
 		Votes: newCounter("votes_total", "Votes that this instance has cast.", nil),
 		LeaseWrites: newCounter("lease_writes_total", "Updates of the Lease by this instance: succeeded, conflict (somebody else was first), or failed, which includes those whose fate is not known.",
 			[]string{"outcome"}, pairs([]string{Succeeded, Conflict, Failed})...),

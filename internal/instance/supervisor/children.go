@@ -78,8 +78,14 @@ func zombies(parent int) []int {
 
 // ChildrenOf a process that have not ended, with their titles: what they show of themselves in the list of processes.
 func ChildrenOf(parent int) map[int]string {
+	return titlesOf(childrenOf(parent, notGone))
+}
+
+func notGone(state string) bool { return state != "Z" }
+
+func titlesOf(pids []int) map[int]string {
 	titles := map[int]string{}
-	for _, pid := range childrenOf(parent, func(state string) bool { return state != "Z" }) {
+	for _, pid := range pids {
 		content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 		if err == nil { // else it is gone
 			titles[pid] = strings.TrimRight(strings.ReplaceAll(string(content), "\x00", " "), " ")

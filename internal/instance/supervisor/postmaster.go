@@ -135,9 +135,9 @@ func (p *Postmaster) Stop(mode Mode) error {
 // kill it, and what it has started: a postmaster that the kernel keeps does not end before that lets it go, and its walsenders would go on telling the standbys that
 // all is well.
 func (p *Postmaster) kill() error {
-	started := ChildrenOf(p.PID) // before, for they are somebody else's children once it has ended
+	started := childrenOf(p.PID, notGone) // before, for they are somebody else's children once it has ended
 	err := p.signal(syscall.SIGKILL)
-	killServers(started)
+	go func() { killServers(titlesOf(started)) }() // to read the title of one that waits for a disk may wait for that, too
 	return err
 }
 

@@ -26,6 +26,8 @@ type remembered struct {
 	status contract.FailureStatus
 	// written is when the status was last written; zero for not by this program.
 	written time.Time
+	// recalled: it is what another program wrote down, as it was read at the start. The status may have something newer.
+	recalled bool
 }
 
 // Of an object, by its status where nothing newer is remembered. That nothing fails any more is remembered until the status says so too: a cache may be behind.
@@ -37,7 +39,7 @@ func (l *Ledger) Of(uid types.UID, status contract.FailureStatus) contract.Failu
 		delete(l.objects, uid)
 		ok = false
 	}
-	if !ok {
+	if !ok || known.recalled {
 		return *status.DeepCopy()
 	}
 	return *known.status.DeepCopy()
@@ -57,6 +59,10 @@ func (l *Ledger) Recall(uid types.UID, status contract.FailureStatus) {
 	defer l.mutex.Unlock()
 	if _, known := l.objects[uid]; !known {
 		l.set(uid, status, time.Time{})
+		if known, ok := l.objects[uid]; ok {
+			known.recalled = true
+			l.objects[uid] = known
+		}
 	}
 }
 
@@ -82,7 +88,7 @@ func (l *Ledger) set(uid types.UID, status contract.FailureStatus, written time.
 	if l.objects == nil {
 		l.objects = map[types.UID]remembered{}
 	}
-	l.objects[uid] = remembered{*status.DeepCopy(), written}
+	l.objects[uid] = remembered{status: *status.DeepCopy(), written: written}
 }
 
 func isEmpty(status contract.FailureStatus) bool {

@@ -77,6 +77,23 @@ func TestThatNothingFailsAnyMoreIsRememberedUntilTheStatusSaysSo(t *testing.T) {
 	}
 }
 
+func TestWhatWasRecalledIsKnownUntilTheStatusIsRead(t *testing.T) {
+	var l Ledger
+	stale := contract.FailureStatus{Quarantine: []contract.Quarantine{{Phase: "network"}}}
+	l.Recall("u", stale)
+	if len(l.Peek("u").Quarantine) != 1 {
+		t.Error("it was recalled, and nothing is known")
+	}
+	if read := l.Of("u", contract.FailureStatus{}); len(read.Quarantine) != 0 {
+		t.Errorf("the status says that it is over, and it counts as %+v", read)
+	}
+	l.Keep("u", contract.FailureStatus{Failures: []contract.Failure{{Phase: "access"}}})
+	l.Recall("u", stale)
+	if known := l.Of("u", stale); len(known.Failures) != 1 || len(known.Quarantine) != 0 {
+		t.Errorf("what is newer was forgotten: %+v", known)
+	}
+}
+
 func TestAnObjectThatNeverFailedCostsNothing(t *testing.T) {
 	ledger := &Ledger{}
 	ledger.Keep(uid, contract.FailureStatus{})
