@@ -97,9 +97,10 @@ func (m *Manager) publishLed() {
 	}
 	m.probes.Store(true)
 	p := &m.process
-	led := &lead{postmaster: p.postmaster, busyDisk: m.diskIsBusy(), opened: p.primary && p.open, quorum: record.Quorum.Copy(), counts: m.failureDetection()}
+	opened := record.LastFailover == nil || !record.LastFailover.OpenedAt.IsZero() || p.open
+	led := &lead{postmaster: p.postmaster, busyDisk: m.diskIsBusy(), opened: p.primary && opened, quorum: record.Quorum.Copy(), counts: m.failureDetection()}
 	if p.primary && record.Quorum.Mode != election.ModeQuorum && len(record.Quorum.Members) > 1 {
-		led.ends = time.Now().Add(m.untilLeaseEnds(record))
+		led.ends, led.lasts = time.Now().Add(m.untilLeaseEnds(record)), m.leaseDuration()
 	}
 	m.led.Store(led)
 }

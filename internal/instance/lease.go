@@ -150,6 +150,9 @@ func (m *Manager) call(record *election.Record, do func(context.Context) (kubeap
 	go func() {
 		object, err := do(context.Background()) // the client has a time limit of its own
 		m.measures.LeaseCalls.Observe(time.Since(call.sent), verb)
+		if err == nil && record != nil && record.Holder == m.options.Instance {
+			m.acceptedAt.Store(int64(call.sent.Sub(m.startedAt))) // the watchdog has to know, whenever the loop looks
+		}
 		call.answer <- leaseAnswer{object, err}
 		m.wake()
 	}()

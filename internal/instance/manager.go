@@ -49,18 +49,19 @@ type Manager struct {
 	measures      *metrics.Availability
 	writes        *volumes.WriteProbe
 
-	wakeUp    chan struct{}
-	commands  chan func()
-	watched   atomic.Pointer[watchedLease]
-	published atomic.Pointer[instanceapi.Status]
-	beat      atomic.Pointer[toldBeat]
-	led       atomic.Pointer[lead] // nil while this instance does not hold the Lease
-	seenState atomic.Pointer[metrics.State]
-	turnedAt  atomic.Int64                                           // when the loop last turned, in nanoseconds since startedAt: no step of the clock is in it
-	overrides atomic.Pointer[instanceapi.SynchronousCommitOverrides] // as the leader's catalogue has them; nil while it was not looked at
-	cancelled atomic.Int64                                           // commits that did not wait for their standbys, since cancelledSince
-	fatal     lastFatal
-	applying  sync.Mutex // one configuration, restart or upgrade at a time
+	wakeUp     chan struct{}
+	commands   chan func()
+	watched    atomic.Pointer[watchedLease]
+	published  atomic.Pointer[instanceapi.Status]
+	beat       atomic.Pointer[toldBeat]
+	led        atomic.Pointer[lead] // nil while this instance does not hold the Lease
+	seenState  atomic.Pointer[metrics.State]
+	turnedAt   atomic.Int64                                           // when the loop last turned, in nanoseconds since startedAt: no step of the clock is in it
+	acceptedAt atomic.Int64                                           // when the update of the Lease by this holder was sent that was accepted last, in nanoseconds since startedAt
+	overrides  atomic.Pointer[instanceapi.SynchronousCommitOverrides] // as the leader's catalogue has them; nil while it was not looked at
+	cancelled  atomic.Int64                                           // commits that did not wait for their standbys, since cancelledSince
+	fatal      lastFatal
+	applying   sync.Mutex // one configuration, restart or upgrade at a time
 
 	// The loop's.
 	listen    func(names []string) // to the heartbeats of these, from now on

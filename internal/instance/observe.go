@@ -49,9 +49,11 @@ func (m *Manager) observe(ctx context.Context) error {
 	return nil
 }
 
-// observeVolumes looks at what is on disk, while no server changes it; or beside one that was adopted, where that could not be read then: without it nothing is decided.
+// observeVolumes looks at what is on disk, while no server changes it; or, for a while, beside one that was adopted, where that could not be read then. After that
+// it is decided without: who does not know its own copy does not lead.
 func (m *Manager) observeVolumes(ctx context.Context) error {
-	if m.inspected || m.process.running() && m.contents.HasIdentity {
+	const adopting = 3 * time.Second // less than a lease lasts
+	if m.inspected || m.process.running() && time.Since(m.startedAt) > adopting {
 		return nil
 	}
 	contents, err := m.options.Volumes.Inspect(ctx, m.programs.ControlData)

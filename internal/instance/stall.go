@@ -50,7 +50,7 @@ func (m *Manager) noticeHang() {
 // its manager writes its files.
 func (m *Manager) diskIsBusy() bool {
 	p := &m.process
-	return p.stopping() && m.handing == nil || p.running() && !p.accepted || p.restarting && time.Since(p.restartAsked) < downAfter
+	return p.stopping() && m.handing == nil || p.running() && !p.accepted || p.restarting && time.Since(later(p.restartAsked, m.endedAt)) < downAfter
 }
 
 func patienceWith(busyDisk bool) time.Duration {

@@ -42,6 +42,11 @@ func TestALeaderGivesWayOnlyToWhomCanBeElected(t *testing.T) {
 		if _, there := heardOf(tc.beats, three, tc.lead.counts); tc.lead.replaceable(tc.beats, stalledStopping) != (there == 2) {
 			t.Errorf("%s, for longer than any disk is busy: %v", sentence, there != 2)
 		}
+		asynchronous := tc.lead
+		asynchronous.quorum = election.Quorum{Mode: election.ModeAsynchronous, Members: three.Members}
+		if able, there := heardOf(tc.beats, three, tc.lead.counts); asynchronous.replaceable(tc.beats, stalledStopping) != (able > 0 || !asynchronous.opened && there > 0) {
+			t.Errorf("%s, asynchronous: to whoever takes the lead from one that nobody follows commits are lost", sentence)
+		}
 	}
 }
 
@@ -104,7 +109,7 @@ func writeThatWaits(t *testing.T, m *Manager) {
 
 func TestALeaderWhoseLeaseHasEndedWithoutItsLoopIsKilledBeforeOthersLead(t *testing.T) {
 	now := time.Now()
-	l := &lead{ends: now}
+	l := &lead{ends: now, lasts: 10 * time.Second}
 	for sentence, tc := range map[string]struct {
 		turned, now time.Time
 		kills       bool
@@ -115,11 +120,17 @@ func TestALeaderWhoseLeaseHasEndedWithoutItsLoopIsKilledBeforeOthersLead(t *test
 		"it has ended, and the loop turned":    {now.Add(time.Millisecond), now.Add(300 * time.Millisecond), false},
 		"it ended before the loop turned last": {now.Add(time.Hour), now.Add(2 * time.Hour), false},
 	} {
-		if got := l.endsAlone(tc.turned, tc.now); got != tc.kills {
+		if got := l.endsAlone(now.Add(-10*time.Second), tc.turned, tc.now); got != tc.kills {
 			t.Errorf("%s: %v", sentence, got)
 		}
 	}
-	if (&lead{}).endsAlone(now.Add(-time.Minute), now) {
+	if l.endsAlone(now.Add(-5*time.Second), now.Add(-time.Minute), now.Add(4*time.Second)) {
+		t.Error("it was renewed five seconds before that end, of which the loop does not know yet")
+	}
+	if !l.endsAlone(now.Add(-5*time.Second), now.Add(-time.Minute), now.Add(6*time.Second)) {
+		t.Error("that renewal has ended too")
+	}
+	if (&lead{}).endsAlone(now.Add(-time.Minute), now.Add(-time.Minute), now) {
 		t.Error("where commits wait for a quorum no lease ends")
 	}
 }

@@ -177,8 +177,9 @@ func Attempts(outcomes []Outcome) []quarantine.Attempt {
 	return attempts
 }
 
-// failsBy are the reasons of those that count, for the census of a kind: also of what failed before, and was not attempted since, or ended by what says nothing.
-func failsBy(attempts []quarantine.Attempt, before contract.FailureStatus) []string {
+// failsBy are the reasons of those that count, for the census of a kind: also of what failed before, and was not attempted now, or ended by what says nothing. What is not
+// in quarantine counts by that for as long as quarantine remembers it where it waits.
+func failsBy(attempts []quarantine.Attempt, before contract.FailureStatus, facts quarantine.Facts) []string {
 	var reasons []string
 	says := map[string]bool{}
 	for _, attempt := range attempts {
@@ -188,7 +189,7 @@ func failsBy(attempts []quarantine.Attempt, before contract.FailureStatus) []str
 		}
 	}
 	for _, failure := range before.Failures {
-		if !says[failure.Phase] {
+		if !says[failure.Phase] && facts.Now.Sub(failure.Last.Time) < facts.Policy.Interval {
 			reasons = append(reasons, failure.Reason)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -107,14 +108,16 @@ func TestPhasesThatDidNotRunAreNoAttempts(t *testing.T) {
 		attempts[1].Cause != quarantine.Done || attempts[2].Cause != quarantine.Waits {
 		t.Errorf("attempts: %+v", attempts)
 	}
-	if reasons := failsBy(attempts, contract.FailureStatus{}); len(reasons) != 1 || reasons[0] != ReasonError {
+	if reasons := failsBy(attempts, contract.FailureStatus{}, quarantine.Facts{}); len(reasons) != 1 || reasons[0] != ReasonError {
 		t.Errorf("it fails by %v", reasons)
 	}
 }
 
 func TestWhatFailedBeforeFailsStillUntilAnAttemptSaysSomethingElse(t *testing.T) {
+	facts := quarantine.Facts{Now: time.Unix(10000, 0), Policy: quarantine.DefaultPolicy()}
+	lately, longAgo := metav1.NewTime(facts.Now.Add(-time.Minute)), metav1.NewTime(facts.Now.Add(-time.Hour))
 	before := contract.FailureStatus{
-		Failures:   []contract.Failure{{Phase: "network", Reason: "Forbidden"}},
+		Failures:   []contract.Failure{{Phase: "network", Reason: "Forbidden", Last: lately}, {Phase: "budget", Reason: "NotFound", Last: longAgo}},
 		Quarantine: []contract.Quarantine{{Phase: "access", Reason: "Invalid", Trying: true}},
 	}
 	for sentence, tc := range map[string]struct {
@@ -127,7 +130,7 @@ func TestWhatFailedBeforeFailsStillUntilAnAttemptSaysSomethingElse(t *testing.T)
 		"both fail by something else":   {[]quarantine.Attempt{{Phase: "network", Cause: quarantine.Unknown, Reason: "Error"}, {Phase: "access", Cause: quarantine.Unknown, Reason: "Error"}}, "[Error]"},
 		"one fails as before, one else": {[]quarantine.Attempt{{Phase: "network", Cause: quarantine.Unknown, Reason: "Forbidden"}, {Phase: "volumes", Cause: quarantine.Unknown, Reason: "Error"}}, "[Error Forbidden Invalid]"},
 	} {
-		if got := fmt.Sprint(failsBy(tc.attempts, before)); got != tc.reasons {
+		if got := fmt.Sprint(failsBy(tc.attempts, before, facts)); got != tc.reasons {
 			t.Errorf("%s: it fails by %s", sentence, got)
 		}
 	}

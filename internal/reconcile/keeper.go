@@ -109,7 +109,7 @@ func (k *Keeper) Recall(uid types.UID, status contract.FailureStatus) {
 // End a round with how its phases ended. What it returns is to be in the object's status.
 func (k *Keeper) End(round Round, outcomes []Outcome) (contract.FailureStatus, quarantine.Changes) {
 	attempts := Attempts(outcomes)
-	k.census.Attempted(string(round.uid), failsBy(attempts, round.opened))
+	k.census.Attempted(string(round.uid), failsBy(attempts, round.opened, round.facts))
 	status, changes := quarantine.Close(round.opened, round.facts, attempts, k.census.Shares)
 	k.ledger.Keep(round.uid, status)
 	return status, changes

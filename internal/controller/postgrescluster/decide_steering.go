@@ -47,9 +47,10 @@ func decideSteering(f steeringFacts) steering {
 	pending := decision.State == contract.Removed && f.spec.RemovalConfirmation != f.resource.Name
 	if pending {
 		// Until it is confirmed nothing changes: what its own spec has left alone is so still. What the Platform says is asked anew each time.
-		decision.State = contract.Managed
+		by := decision.By
+		decision.State, decision.By = contract.Managed, ""
 		if f.former == contract.Unmanaged && (f.formerBy == bySpec || f.formerBy == byResumePolicy) {
-			decision.State = contract.Unmanaged
+			decision.State, decision.By = contract.Unmanaged, by
 		}
 	}
 	takeover := management.TakesOver

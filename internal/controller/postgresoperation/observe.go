@@ -73,8 +73,9 @@ func steered(cluster *v1alpha1.PostgresCluster, platform management.Platform, ve
 		return decision.By, false
 	case len(cluster.Status.Management.LeftAlone) > 0 && management.DecideTakeover(last, version) == management.Refuses:
 		return fmt.Sprintf("overrides of the Platform for %d of its children, since version %s of the operator, which is not taken over by %s", len(cluster.Status.Management.LeftAlone), last, version), false
-	case cluster.Status.ManagementState == contract.Unmanaged && decision.State == contract.Removed && cluster.Spec.RemovalConfirmation != cluster.Name:
-		return cmp.Or(cluster.Status.Management.By, "spec.managementState") + ", until its removal is confirmed or taken back", false
+	case cluster.Status.ManagementState == contract.Unmanaged && decision.State == contract.Removed && cluster.Spec.RemovalConfirmation != cluster.Name &&
+		slices.Contains([]string{"spec.managementState", "spec.resumePolicy"}, cluster.Status.Management.By):
+		return cluster.Status.Management.By + ", until its removal is confirmed or taken back", false
 	case cluster.Status.ManagementState == contract.Unmanaged:
 		return cmp.Or(cluster.Status.Management.By, "spec.managementState") + ", until the operator has taken it over again", false
 	}
