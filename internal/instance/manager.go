@@ -69,6 +69,7 @@ type Manager struct {
 	lock      *volumes.Lock // nil until the volumes are this manager's alone
 	contents  volumes.Contents
 	inspected bool
+	unread    bool          // they could not be read when a server was adopted that runs over them
 	saving    chan struct{} // closed once the identity that is written beside the loop is; nil for none
 	unsaved   bool          // the identity has news that is not written down
 	highest   int64         // highest revision of the Lease that was seen, also where it is not on disk yet

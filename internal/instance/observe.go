@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/timonier-io/timonier/internal/election"
+	"github.com/timonier-io/timonier/internal/instance/supervisor"
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/postgres"
 )
@@ -49,17 +50,21 @@ func (m *Manager) observe(ctx context.Context) error {
 	return nil
 }
 
-// observeVolumes looks at what is on disk, while no server changes it; or, for a while, beside one that was adopted, where that could not be read then. After that
-// it is decided without: who does not know its own copy does not lead.
+// observeVolumes looks at what is on disk, while no server changes it; or beside one that was adopted, where that could not be read then. Who does not come to know its
+// own copy runs no server over it: it would neither be stopped where another one leads, nor know whom commits wait for.
 func (m *Manager) observeVolumes(ctx context.Context) error {
 	const adopting = 3 * time.Second // less than a lease lasts
-	if m.inspected || m.process.running() && time.Since(m.startedAt) > adopting {
+	if m.inspected || m.process.running() && !m.unread {
 		return nil
 	}
 	contents, err := m.options.Volumes.Inspect(ctx, m.programs.ControlData)
+	if err != nil && m.process.running() && time.Since(m.startedAt) > adopting {
+		err = errors.Join(err, m.stop(supervisor.Immediate))
+	}
 	if err != nil {
 		return err
 	}
+	m.unread = false
 	m.contents, m.inspected = contents, true
 	if m.endedAt.IsZero() && !m.process.running() { // no server of this program ran yet
 		m.compared.crashed = contents.HasPGData && !contents.Control.CleanlyShutDown()

@@ -222,7 +222,7 @@ func (m *Manager) adopt(state *handover) {
 	if m.contents, err = m.options.Volumes.Inspect(context.Background(), m.programs.ControlData); err != nil {
 		m.log.Error("the volumes cannot be read", "error", err.Error())
 	}
-	m.inspected = err == nil
+	m.unread = err != nil
 	if _, err := m.readVersion(context.Background()); err != nil {
 		m.log.Error("the version of PostgreSQL is not known", "error", err.Error())
 	}

@@ -29,10 +29,10 @@ type lead struct {
 }
 
 // replaceable tells whether another member could be elected, by what they say: enough of them are there, and where this one has led, one of them follows it. Where
-// nothing was written for so long that no busy disk explains it, and commits wait for a quorum, they may as well have lost their streams.
+// nothing was written for so long that no busy disk explains it, they may as well have lost their streams.
 func (l *lead) replaceable(beats map[string]peers.Beat, broken time.Duration) bool {
 	able, there := heardOf(beats, l.quorum, l.counts)
-	return l.quorum.Replaceable(there) && (able > 0 || !l.opened || broken >= stalledStopping && l.quorum.Mode == election.ModeQuorum)
+	return l.quorum.Replaceable(there) && (able > 0 || !l.opened || broken >= stalledStopping)
 }
 
 // watchdog does for the loop what that cannot do where a write of its own waits in the kernel, for a volume that takes none: a leader whose heartbeats go on would be

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -161,4 +162,24 @@ func TestAProgramThatIsNotWhatWasAnnouncedIsNotRun(t *testing.T) {
 	if after := w.pods[1].answers().Manager; after != before {
 		t.Errorf("the manager was %+v, and is %+v", before, after)
 	}
+}
+
+// It is the leader, and its new program does not know what it leads.
+func TestALeaderWhoseCopyCannotBeReadByItsNewManagerIsStoppedAndSucceeded(t *testing.T) {
+	w := synchronous(t, 2)
+	former := w.named(w.record().Holder)
+	server := fmt.Sprint(former.answers().Postgres.PID)
+	identity := filepath.Join(former.directory, "data/identity.json")
+	kept, err := os.ReadFile(identity)
+	w.check(err)
+	w.check(os.Remove(identity))
+	w.check(os.Mkdir(identity, 0o700))
+	w.check(former.replace(env.program2, hashOf(t, env.program2)))
+	w.eventually("its server is stopped", func() bool { return former.inside("kill", "-0", server) != nil })
+	w.succeeds(former)
+	w.check(os.Remove(identity))
+	w.check(os.WriteFile(identity, kept, 0o600))
+	w.check(os.Chown(identity, podUID, 10001))
+	former.becomes(instanceapi.StateStreaming)
+	former.reads(notes, "first second")
 }
