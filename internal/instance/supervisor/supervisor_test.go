@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,15 +35,24 @@ func until(t *testing.T, so func() bool) {
 func TestOrphansAreReapedAndOwnChildrenAreNot(t *testing.T) {
 	becomeReaper(t)
 	children := NewChildren()
-	// The shell ends at once; what it left behind becomes ours, and ends too.
-	if err := children.Run(exec.Command("sh", "-c", "sleep 0.05 & exit 0")); err != nil {
+	// The shell ends at once; what it left behind becomes ours, and ends too. It says who that is: there may be others.
+	shell, said := exec.Command("sh", "-c", "sleep 0.05 >&- & echo $!"), strings.Builder{}
+	shell.Stdout = &said
+	if err := children.Run(shell); err != nil {
+		t.Fatal(err)
+	}
+	orphan, err := strconv.Atoi(strings.TrimSpace(said.String()))
+	if err != nil {
 		t.Fatal(err)
 	}
 	own := exec.Command("sh", "-c", "exit 7")
 	if err := children.start(own); err != nil {
 		t.Fatal(err)
 	}
-	until(t, func() bool { return len(zombies(os.Getpid())) == 2 })
+	until(t, func() bool {
+		ended := zombies(os.Getpid())
+		return slices.Contains(ended, orphan) && slices.Contains(ended, own.Process.Pid)
+	})
 	children.Reap()
 	if left := zombies(os.Getpid()); !slices.Equal(left, []int{own.Process.Pid}) {
 		t.Errorf("zombies left: %v; want only our own child %d", left, own.Process.Pid)
@@ -116,7 +126,13 @@ func TestAServerIsKilledWithAllThatItHasStartedButWhatWritesItsLog(t *testing.T)
 		}
 		return pids[walsender] != 0 && pids[logger] != 0
 	})
-	defer func() { _ = syscall.Kill(pids[logger], syscall.SIGKILL) }()
+	defer func() { // no test leaves a process to the next one
+		_ = syscall.Kill(pids[logger], syscall.SIGKILL)
+		until(t, func() bool {
+			children.Reap()
+			return statOf(pids[walsender]) == nil && statOf(pids[logger]) == nil
+		})
+	}()
 	if err := p.Stop(Kill); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +141,6 @@ func TestAServerIsKilledWithAllThatItHasStartedButWhatWritesItsLog(t *testing.T)
 		left := ChildrenOf(os.Getpid())
 		return left[pids[walsender]] == "" && left[pids[logger]] == logger
 	})
-	children.Reap()
 }
 
 func TestAServerIsAdoptedByItsPID(t *testing.T) {
