@@ -1,6 +1,9 @@
 package operator
 
 import (
+	"hash/maphash"
+	"maps"
+	"sync"
 	"unique"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -46,7 +49,7 @@ func slim(object any) (any, error) {
 	}
 	accessor.SetManagedFields(nil)
 	accessor.SetNamespace(shared(accessor.GetNamespace()))
-	accessor.SetLabels(sharing(accessor.GetLabels()))
+	accessor.SetLabels(alike.of(sharing(accessor.GetLabels())))
 	accessor.SetAnnotations(sharing(accessor.GetAnnotations()))
 	owners := accessor.GetOwnerReferences()
 	for i := range owners {
@@ -74,6 +77,41 @@ func sharing(values map[string]string) map[string]string {
 		same[shared(key)] = value
 	}
 	return same
+}
+
+// alike are the labels of what is cached. Annotations of no two objects are.
+var alike = &pool{seed: maphash.MakeSeed()}
+
+// pool of maps that are the same for many objects, as the labels of all children of a cluster are: a map takes more memory than what is in it. Whoever changes an
+// object that is cached has a copy of it, as everywhere.
+type pool struct {
+	seed  maphash.Seed
+	mutex sync.Mutex
+	maps  map[uint64]map[string]string
+}
+
+// poolSize is how many maps are known, of a few thousand clusters. Then it begins anew: objects keep what they have, and what is gone is not held for ever.
+const poolSize = 1 << 15
+
+// of these values: the map that is known to have the same, or this one.
+func (p *pool) of(values map[string]string) map[string]string {
+	if len(values) == 0 {
+		return values
+	}
+	var sum uint64 // whatever their order
+	for key, value := range values {
+		sum += maphash.Comparable(p.seed, [2]string{key, value})
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if known, ok := p.maps[sum]; ok && maps.Equal(known, values) {
+		return known
+	}
+	if p.maps == nil || len(p.maps) >= poolSize {
+		p.maps = map[uint64]map[string]string{}
+	}
+	p.maps[sum] = values
+	return values
 }
 
 // slimPod keeps of a pod's spec its node, and its containers with their images: pods are most of what the operator holds for a cluster.

@@ -1,6 +1,10 @@
 package operator
 
 import (
+	"hash/maphash"
+	"maps"
+	"reflect"
+	"strconv"
 	"testing"
 	"unsafe"
 
@@ -67,6 +71,41 @@ func TestWhatManyObjectsHaveInCommonIsInMemoryOnce(t *testing.T) {
 	for i, text := range texts(one) {
 		if unsafe.StringData(text) != unsafe.StringData(texts(other)[i]) {
 			t.Errorf("%q is there twice", text)
+		}
+	}
+}
+
+func TestLabelsThatManyObjectsHaveAreOneMapAndOthersAreNot(t *testing.T) {
+	labelled := func(labels map[string]string) map[string]string {
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Labels: labels}}
+		if _, err := slim(service); err != nil { // in place
+			t.Fatal(err)
+		}
+		return service.Labels
+	}
+	same := func(a, b map[string]string) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
+	one := labelled(map[string]string{"cluster": "shop", "managed-by": "timonier"})
+	if !same(one, labelled(map[string]string{"managed-by": "timonier", "cluster": "shop"})) {
+		t.Error("the same labels are in memory twice")
+	}
+	for _, other := range []map[string]string{
+		{"cluster": "timonier", "managed-by": "shop"}, {"cluster": "shop"}, {"cluster": "shop", "managed-by": "timonier", "instance": "shop-1"},
+	} {
+		if got := labelled(maps.Clone(other)); same(one, got) || !maps.Equal(got, other) {
+			t.Errorf("of %v became %v", other, got)
+		}
+	}
+	if labelled(nil) != nil {
+		t.Error("no labels became some")
+	}
+}
+
+func TestAPoolForgetsWhatItHasKnownBeforeItIsTooLarge(t *testing.T) {
+	pool := &pool{seed: maphash.MakeSeed()}
+	for i := range 3 * poolSize {
+		pool.of(map[string]string{"cluster": strconv.Itoa(i)})
+		if len(pool.maps) > poolSize {
+			t.Fatalf("it knows %d", len(pool.maps))
 		}
 	}
 }

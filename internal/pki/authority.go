@@ -106,7 +106,7 @@ func (a Authority) Fingerprint() string {
 
 // signed tells whether this certificate was signed by this authority.
 func (a Authority) signed(certificate *x509.Certificate) bool {
-	return a.Certificate != nil && certificate.CheckSignatureFrom(a.Certificate) == nil
+	return a.Certificate != nil && verified.holds(a.Certificate, certificate)
 }
 
 // expired tells whether nothing this authority signed is valid any more.

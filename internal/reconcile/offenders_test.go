@@ -12,8 +12,8 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
-func TestThoseThatFailRepeatedlyTakeAQuarterOfTheWorkersAtMostAndComeLast(t *testing.T) {
-	for workers, room := range map[int]int{1: 1, 2: 1, 8: 2, 16: 4} {
+func TestThoseThatFailRepeatedlyTakeAnEighthOfTheWorkersAtMostAndComeLast(t *testing.T) {
+	for workers, room := range map[int]int{1: 1, 8: 1, 16: 2, 32: 4} {
 		offenders := NewOffenders(workers)
 		worked := 0
 		var work func(n int) func() (ctrl.Result, error)

@@ -136,6 +136,9 @@ func (b *bench) atRest(ctx context.Context, m *Measurement) (err error) {
 		if err := b.quarantineSoon(ctx); err != nil {
 			return fmt.Errorf("creating the Platform: %w", err)
 		}
+		if err := b.poisoner.prepare(ctx, b); err != nil {
+			return fmt.Errorf("preparing the poison: %w", err)
+		}
 	}
 	if m.Creation, err = b.create(ctx); err != nil {
 		return fmt.Errorf("creating the clusters: %w", err)

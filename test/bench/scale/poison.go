@@ -10,6 +10,8 @@ import (
 // poison makes clusters fail while others are measured, and heals them again: so that each run without it finds the same objects
 // as the run beside it.
 type poison interface {
+	// prepare what is there from the beginning, in runs without poison, too: only what fails by it is to be measured.
+	prepare(ctx context.Context, b *bench) error
 	// spoil these clusters, and return once that is in force: they fail from then on, and go into quarantine some time later.
 	spoil(ctx context.Context, b *bench, clusters []*cluster) error
 	// heal them, and return once all are ready. It is called after a spoil that failed, too.

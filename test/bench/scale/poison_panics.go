@@ -18,6 +18,8 @@ const annotationPanic = "timonier.io/poison"
 // panics poison clusters in an operator that was built for it.
 type panics struct{}
 
+func (panics) prepare(context.Context, *bench) error { return nil }
+
 func (panics) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
 	return b.annotate(ctx, clusters, `"panic"`)
 }
@@ -39,6 +41,10 @@ func (b *bench) annotate(ctx context.Context, clusters []*cluster, value string)
 
 // mixed has each second one of the clusters fail by the second poison, and all others by the first.
 type mixed struct{ first, second poison }
+
+func (m mixed) prepare(ctx context.Context, b *bench) error {
+	return errors.Join(m.first.prepare(ctx, b), m.second.prepare(ctx, b))
+}
 
 func (m mixed) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
 	first, second := halves(clusters)

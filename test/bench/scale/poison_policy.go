@@ -28,18 +28,26 @@ const (
 	spoilPatience = 10 * time.Minute
 )
 
-// policy poisons clusters by what users can cause: an admission policy refuses one of their Services.
+// policy poisons clusters by what users can cause: an admission policy refuses one of their Services. It is there from the beginning and reads whom it refuses
+// from a ConfigMap: the API server compiles a policy whenever it comes or changes.
 type policy struct{}
 
-func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
-	var refused []string
-	for _, c := range clusters {
-		refused = append(refused, fmt.Sprintf("%q", c.key.Namespace+"/"+naming.ReplicaService(c.key.Name)))
-	}
-	for _, object := range refusing(refused) {
+func (policy) prepare(ctx context.Context, b *bench) error {
+	for _, object := range append(refusing(), refusedAre("")) {
 		if err := b.world.kube.Create(ctx, object); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
+	var names strings.Builder
+	for _, c := range clusters {
+		names.WriteString("[" + c.key.Namespace + "/" + naming.ReplicaService(c.key.Name) + "]")
+	}
+	if err := b.world.kube.Update(ctx, refusedAre(names.String())); err != nil {
+		return err
 	}
 	if err := b.until(ctx, "the policy is in force", func() (bool, error) { return b.refused(ctx, clusters[0]), nil }); err != nil {
 		return err
@@ -54,10 +62,8 @@ func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
 }
 
 func (policy) heal(ctx context.Context, b *bench, clusters []*cluster) error {
-	for _, object := range refusing(nil) {
-		if err := client.IgnoreNotFound(b.world.kube.Delete(ctx, object)); err != nil {
-			return err
-		}
+	if err := b.world.kube.Update(ctx, refusedAre("")); err != nil {
+		return err
 	}
 	// The API server goes by it for a moment still: what is released before goes back into quarantine.
 	if err := b.until(ctx, "the policy is lifted", func() (bool, error) { return !b.refused(ctx, clusters[0]), nil }); err != nil {
@@ -73,21 +79,28 @@ func (b *bench) refused(ctx context.Context, c *cluster) bool {
 	return err != nil && strings.Contains(err.Error(), refusal)
 }
 
-// refusing these Services, each as "namespace/name" in quotes.
-func refusing(services []string) []client.Object {
-	fail := admissionv1.Fail
+// refusedAre these Services, each as "[namespace/name]".
+func refusedAre(services string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: policyName}, Data: map[string]string{"services": services}}
+}
+
+// refusing the Services that refusedAre names.
+func refusing() []client.Object {
+	fail, allow := admissionv1.Fail, admissionv1.AllowAction
 	return []client.Object{
-		&admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: policyName}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-			PolicyName: policyName, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}}},
 		&admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: policyName}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: &fail,
+			ParamKind:     &admissionv1.ParamKind{APIVersion: "v1", Kind: "ConfigMap"},
 			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
 				Operations: []admissionv1.OperationType{admissionv1.Create},
 				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"services"}},
 			}}}},
 			Validations: []admissionv1.Validation{{
-				Expression: fmt.Sprintf("!((object.metadata.namespace + '/' + object.metadata.name) in [%s])", strings.Join(services, ", ")), Message: refusal}},
+				Expression: "!params.data.services.contains('[' + object.metadata.namespace + '/' + object.metadata.name + ']')", Message: refusal}},
 		}},
+		&admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: policyName}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: policyName, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+			ParamRef: &admissionv1.ParamRef{Namespace: operatorNamespace, Name: policyName, ParameterNotFoundAction: &allow}}},
 	}
 }
 
