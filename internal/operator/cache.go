@@ -49,14 +49,9 @@ func slim(object any) (any, error) {
 	}
 	accessor.SetManagedFields(nil)
 	accessor.SetNamespace(shared(accessor.GetNamespace()))
-	accessor.SetLabels(alike.of(sharing(accessor.GetLabels())))
+	accessor.SetLabels(labelled(sharing(accessor.GetLabels())))
 	accessor.SetAnnotations(sharing(accessor.GetAnnotations()))
-	owners := accessor.GetOwnerReferences()
-	for i := range owners {
-		owner := &owners[i]
-		owner.APIVersion, owner.Kind, owner.Name, owner.UID = shared(owner.APIVersion), shared(owner.Kind), shared(owner.Name), types.UID(shared(string(owner.UID)))
-	}
-	accessor.SetOwnerReferences(owners)
+	accessor.SetOwnerReferences(owned(accessor.GetOwnerReferences()))
 	return object, nil
 }
 
@@ -79,39 +74,70 @@ func sharing(values map[string]string) map[string]string {
 	return same
 }
 
-// alike are the labels of what is cached. Annotations of no two objects are.
-var alike = &pool{seed: maphash.MakeSeed()}
+// alike are the labels, and sameOwner the owners, of what is cached: those of all children of a cluster. Maps and slices take more memory than what is in them.
+// Whoever changes an object that is cached has a copy of it, as everywhere. Annotations of no two objects are the same.
+var (
+	alike     pool[uint64, map[string]string]
+	sameOwner pool[ownership, []metav1.OwnerReference]
+	seed      = maphash.MakeSeed()
+)
 
-// pool of maps that are the same for many objects, as the labels of all children of a cluster are: a map takes more memory than what is in it. Whoever changes an
-// object that is cached has a copy of it, as everywhere.
-type pool struct {
-	seed  maphash.Seed
-	mutex sync.Mutex
-	maps  map[uint64]map[string]string
-}
-
-// poolSize is how many maps are known, of a few thousand clusters. Then it begins anew: objects keep what they have, and what is gone is not held for ever.
-const poolSize = 1 << 15
-
-// of these values: the map that is known to have the same, or this one.
-func (p *pool) of(values map[string]string) map[string]string {
+// labelled with these: the map that is known to have the same, or this one.
+func labelled(values map[string]string) map[string]string {
 	if len(values) == 0 {
 		return values
 	}
 	var sum uint64 // whatever their order
 	for key, value := range values {
-		sum += maphash.Comparable(p.seed, [2]string{key, value})
+		sum += maphash.Comparable(seed, [2]string{key, value})
 	}
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if known, ok := p.maps[sum]; ok && maps.Equal(known, values) {
+	if known := alike.of(sum, values); maps.Equal(known, values) {
 		return known
 	}
-	if p.maps == nil || len(p.maps) >= poolSize {
-		p.maps = map[uint64]map[string]string{}
-	}
-	p.maps[sum] = values
 	return values
+}
+
+// ownership is what an owner reference says.
+type ownership struct {
+	version, kind, name string
+	uid                 types.UID
+	controls, blocks    bool
+}
+
+// owned by these. Of most objects that is the one cluster.
+func owned(owners []metav1.OwnerReference) []metav1.OwnerReference {
+	for i := range owners {
+		owner := &owners[i]
+		owner.APIVersion, owner.Kind, owner.Name, owner.UID = shared(owner.APIVersion), shared(owner.Kind), shared(owner.Name), types.UID(shared(string(owner.UID)))
+	}
+	if len(owners) != 1 || owners[0].Controller == nil || owners[0].BlockOwnerDeletion == nil {
+		return owners
+	}
+	only := &owners[0]
+	return sameOwner.of(ownership{only.APIVersion, only.Kind, only.Name, only.UID, *only.Controller, *only.BlockOwnerDeletion}, owners)
+}
+
+// pool of what is the same for many objects. The zero value is ready to use.
+type pool[K comparable, V any] struct {
+	mutex sync.Mutex
+	known map[K]V
+}
+
+// poolSize is how much a pool knows, of a few thousand clusters. Then it begins anew: objects keep what they have, and what is gone is not held for ever.
+const poolSize = 1 << 15
+
+// of this key: what is known, or else this.
+func (p *pool[K, V]) of(key K, value V) V {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if known, ok := p.known[key]; ok {
+		return known
+	}
+	if p.known == nil || len(p.known) >= poolSize {
+		p.known = map[K]V{}
+	}
+	p.known[key] = value
+	return value
 }
 
 // slimPod keeps of a pod's spec its node, and its containers with their images: pods are most of what the operator holds for a cluster.

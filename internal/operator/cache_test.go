@@ -1,10 +1,8 @@
 package operator
 
 import (
-	"hash/maphash"
 	"maps"
 	"reflect"
-	"strconv"
 	"testing"
 	"unsafe"
 
@@ -76,7 +74,7 @@ func TestWhatManyObjectsHaveInCommonIsInMemoryOnce(t *testing.T) {
 }
 
 func TestLabelsThatManyObjectsHaveAreOneMapAndOthersAreNot(t *testing.T) {
-	labelled := func(labels map[string]string) map[string]string {
+	slimmed := func(labels map[string]string) map[string]string {
 		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Labels: labels}}
 		if _, err := slim(service); err != nil { // in place
 			t.Fatal(err)
@@ -84,28 +82,66 @@ func TestLabelsThatManyObjectsHaveAreOneMapAndOthersAreNot(t *testing.T) {
 		return service.Labels
 	}
 	same := func(a, b map[string]string) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
-	one := labelled(map[string]string{"cluster": "shop", "managed-by": "timonier"})
-	if !same(one, labelled(map[string]string{"managed-by": "timonier", "cluster": "shop"})) {
+	one := slimmed(map[string]string{"cluster": "shop", "managed-by": "timonier"})
+	if !same(one, slimmed(map[string]string{"managed-by": "timonier", "cluster": "shop"})) {
 		t.Error("the same labels are in memory twice")
 	}
 	for _, other := range []map[string]string{
 		{"cluster": "timonier", "managed-by": "shop"}, {"cluster": "shop"}, {"cluster": "shop", "managed-by": "timonier", "instance": "shop-1"},
 	} {
-		if got := labelled(maps.Clone(other)); same(one, got) || !maps.Equal(got, other) {
+		if got := slimmed(maps.Clone(other)); same(one, got) || !maps.Equal(got, other) {
 			t.Errorf("of %v became %v", other, got)
 		}
 	}
-	if labelled(nil) != nil {
+	if slimmed(nil) != nil {
 		t.Error("no labels became some")
 	}
 }
 
+func TestTheOwnerOfManyObjectsIsInMemoryOnceAndAnotherOneIsNot(t *testing.T) {
+	owner := func(change func(*metav1.OwnerReference)) []metav1.OwnerReference {
+		one := metav1.OwnerReference{APIVersion: "v1", Kind: "PostgresCluster", Name: "shop", UID: "u-1", Controller: new(true), BlockOwnerDeletion: new(true)}
+		change(&one)
+		return []metav1.OwnerReference{one}
+	}
+	asItIs := func(*metav1.OwnerReference) {}
+	slimmed := func(owners []metav1.OwnerReference) []metav1.OwnerReference {
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{OwnerReferences: owners}}
+		if _, err := slim(service); err != nil { // in place
+			t.Fatal(err)
+		}
+		return service.OwnerReferences
+	}
+	one := slimmed(owner(asItIs))
+	if &slimmed(owner(asItIs))[0] != &one[0] {
+		t.Error("the same owner is in memory twice")
+	}
+	for name, other := range map[string][]metav1.OwnerReference{
+		"another name":           owner(func(o *metav1.OwnerReference) { o.Name = "sales" }),
+		"another object":         owner(func(o *metav1.OwnerReference) { o.UID = "u-2" }),
+		"another kind":           owner(func(o *metav1.OwnerReference) { o.Kind = "Platform" }),
+		"another version":        owner(func(o *metav1.OwnerReference) { o.APIVersion = "v2" }),
+		"one that controls none": owner(func(o *metav1.OwnerReference) { o.Controller = new(false) }),
+		"one that blocks none":   owner(func(o *metav1.OwnerReference) { o.BlockOwnerDeletion = new(false) }),
+		"one that says neither":  owner(func(o *metav1.OwnerReference) { o.Controller, o.BlockOwnerDeletion = nil, nil }),
+		"two":                    append(owner(asItIs), owner(asItIs)...),
+		"none":                   nil,
+	} {
+		want := append([]metav1.OwnerReference(nil), other...)
+		if diff := cmp.Diff(want, slimmed(other)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 func TestAPoolForgetsWhatItHasKnownBeforeItIsTooLarge(t *testing.T) {
-	pool := &pool{seed: maphash.MakeSeed()}
+	var numbers pool[int, int]
 	for i := range 3 * poolSize {
-		pool.of(map[string]string{"cluster": strconv.Itoa(i)})
-		if len(pool.maps) > poolSize {
-			t.Fatalf("it knows %d", len(pool.maps))
+		if numbers.of(i, i) != i || numbers.of(i, -1) != i {
+			t.Fatalf("%d is not known", i)
+		}
+		if len(numbers.known) > poolSize {
+			t.Fatalf("it knows %d", len(numbers.known))
 		}
 	}
 }

@@ -32,9 +32,9 @@ type Offenders struct {
 	backoff *Backoff[ctrl.Request]
 }
 
-// NewOffenders of a controller with so many workers: an eighth of them have room for such, and one at least.
+// NewOffenders of a controller with so many workers: a quarter of them have room for such, and one at least.
 func NewOffenders(workers int) *Offenders {
-	return &Offenders{make(chan struct{}, max(1, workers/8)), NewBackoff[ctrl.Request]()}
+	return &Offenders{make(chan struct{}, max(1, workers/4)), NewBackoff[ctrl.Request]()}
 }
 
 // Backoff is what the queue of the controller must go by.
@@ -55,6 +55,9 @@ func (o *Offenders) Work(request ctrl.Request, offends bool, work func() (ctrl.R
 		return ctrl.Result{Requeue: true, Priority: &low}, nil //nolint:staticcheck // RequeueAfter would have the queue forget its back-off
 	}
 	result, err := work()
+	if err != nil {
+		o.backoff.Again(request)
+	}
 	result.Priority = &low
 	return result, err
 }

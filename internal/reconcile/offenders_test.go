@@ -12,8 +12,8 @@ import (
 	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
-func TestThoseThatFailRepeatedlyTakeAnEighthOfTheWorkersAtMostAndComeLast(t *testing.T) {
-	for workers, room := range map[int]int{1: 1, 8: 1, 16: 2, 32: 4} {
+func TestThoseThatFailRepeatedlyTakeAQuarterOfTheWorkersAtMostAndComeLast(t *testing.T) {
+	for workers, room := range map[int]int{1: 1, 2: 1, 8: 2, 16: 4} {
 		offenders := NewOffenders(workers)
 		worked := 0
 		var work func(n int) func() (ctrl.Result, error)
@@ -27,7 +27,7 @@ func TestThoseThatFailRepeatedlyTakeAnEighthOfTheWorkersAtMostAndComeLast(t *tes
 		if worked != room || err != nil || result.Priority == nil || *result.Priority != LowPriority {
 			t.Errorf("%d workers: %d offenders were worked on at the same time; %+v, %v", workers, worked, result, err)
 		}
-		if again := offenders.Backoff().When(named(room + 1)); again != noRoomWait {
+		if again := offenders.Backoff().When(named(room + 1)); again != offenderPause {
 			t.Errorf("%d workers: there was no room, and it is looked at again after %s", workers, again)
 		}
 		if _, err := offenders.Work(named(1), true, work(1)); worked != room || err != nil {
@@ -73,6 +73,32 @@ func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) 
 	end(nil)
 	if keeper.Offends("u") {
 		t.Error("it succeeded, and offends")
+	}
+}
+
+func TestWhatHasFailedRepeatedlyIsLeftInPeaceForSecondsAndWhatPassesIsNot(t *testing.T) {
+	offenders, failure := NewOffenders(1), errors.New("nobody may have it")
+	queue := offenders.Backoff()
+	fails := func(object int, offends bool) time.Duration {
+		if _, err := offenders.Work(named(object), offends, func() (ctrl.Result, error) { return ctrl.Result{}, failure }); !errors.Is(err, failure) {
+			t.Errorf("the failure is %v", err)
+		}
+		return queue.When(named(object))
+	}
+	for n := range 5 {
+		if wait := fails(1, false); wait > 100*time.Millisecond {
+			t.Errorf("it has failed %d times by what passes, and is tried in %s", n+1, wait)
+		}
+		if wait := fails(2, true); wait != offenderPause {
+			t.Errorf("it fails again and again, and is tried in %s", wait)
+		}
+	}
+	if _, err := offenders.Work(named(2), true, func() (ctrl.Result, error) { return ctrl.Result{}, nil }); err != nil {
+		t.Fatal(err)
+	}
+	queue.Forget(named(2))
+	if wait := fails(2, false); wait > 50*time.Millisecond {
+		t.Errorf("it has succeeded, and after the next failure it is tried in %s", wait)
 	}
 }
 
