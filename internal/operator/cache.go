@@ -3,8 +3,8 @@ package operator
 import (
 	"hash/maphash"
 	"maps"
+	"strings"
 	"sync"
-	"unique"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,8 +54,8 @@ func slim(object any) (any, error) {
 	return object, nil
 }
 
-// shared is the same text, which is in memory once for all that have it.
-func shared(text string) string { return unique.Make(text).Value() }
+// shared is the same text, which is in memory once for all that have it. The standard library's own way forgets a text at the next collection of garbage.
+func shared(text string) string { return texts.of(text, func() string { return strings.Clone(text) }) }
 
 // sharing are the same labels or annotations. Values that are long are of one object alone.
 func sharing(values map[string]string) map[string]string {
@@ -74,48 +73,41 @@ func sharing(values map[string]string) map[string]string {
 	return same
 }
 
-// alike are the labels, and sameOwner the owners, of what is cached: those of all children of a cluster. Maps and slices take more memory than what is in them.
-// Whoever changes an object that is cached has a copy of it, as everywhere. Annotations of no two objects are the same.
+// texts, labels and owners of what is cached, as those of all children of a cluster: maps and slices take more memory than what is in them. Whoever changes an object
+// that is cached has a copy of it, as everywhere.
 var (
+	texts     pool[string, string]
 	alike     pool[uint64, map[string]string]
-	sameOwner pool[ownership, []metav1.OwnerReference]
+	sameOwner pool[metav1.OwnerReference, []metav1.OwnerReference]
 	seed      = maphash.MakeSeed()
 )
 
-// labelled with these: the map that is known to have the same, or this one.
+// labelled with these: the map that is known to have the same, or this one. No two objects have those of an instance's.
 func labelled(values map[string]string) map[string]string {
-	if len(values) == 0 {
+	if _, one := values[naming.LabelInstance]; one || len(values) == 0 {
 		return values
 	}
 	var sum uint64 // whatever their order
 	for key, value := range values {
 		sum += maphash.Comparable(seed, [2]string{key, value})
 	}
-	if known := alike.of(sum, values); maps.Equal(known, values) {
+	if known := alike.of(sum, func() map[string]string { return values }); maps.Equal(known, values) {
 		return known
 	}
 	return values
 }
 
-// ownership is what an owner reference says.
-type ownership struct {
-	version, kind, name string
-	uid                 types.UID
-	controls, blocks    bool
-}
-
-// owned by these. Of most objects that is the one cluster.
+// owned by these. Of what is cached that is the one cluster. What is given is not written to: it may have come from here before.
 func owned(owners []metav1.OwnerReference) []metav1.OwnerReference {
-	for i := range owners {
-		owner := &owners[i]
-		owner.APIVersion, owner.Kind, owner.Name, owner.UID = shared(owner.APIVersion), shared(owner.Kind), shared(owner.Name), types.UID(shared(string(owner.UID)))
-	}
-	if len(owners) != 1 || owners[0].Controller == nil || owners[0].BlockOwnerDeletion == nil {
+	if len(owners) != 1 || !isTrue(owners[0].Controller) || !isTrue(owners[0].BlockOwnerDeletion) {
 		return owners
 	}
-	only := &owners[0]
-	return sameOwner.of(ownership{only.APIVersion, only.Kind, only.Name, only.UID, *only.Controller, *only.BlockOwnerDeletion}, owners)
+	key := owners[0]
+	key.Controller, key.BlockOwnerDeletion = nil, nil // addresses; both are true
+	return sameOwner.of(key, func() []metav1.OwnerReference { return owners })
 }
+
+func isTrue(value *bool) bool { return value != nil && *value }
 
 // pool of what is the same for many objects. The zero value is ready to use.
 type pool[K comparable, V any] struct {
@@ -123,11 +115,11 @@ type pool[K comparable, V any] struct {
 	known map[K]V
 }
 
-// poolSize is how much a pool knows, of a few thousand clusters. Then it begins anew: objects keep what they have, and what is gone is not held for ever.
-const poolSize = 1 << 15
+// poolSize is how much a pool knows, of some thousand clusters. Then it begins anew: objects keep what they have, and what is gone is not held for ever.
+const poolSize = 1 << 16
 
-// of this key: what is known, or else this.
-func (p *pool[K, V]) of(key K, value V) V {
+// of this key: what is known, or else what is made now.
+func (p *pool[K, V]) of(key K, made func() V) V {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if known, ok := p.known[key]; ok {
@@ -136,6 +128,7 @@ func (p *pool[K, V]) of(key K, value V) V {
 	if p.known == nil || len(p.known) >= poolSize {
 		p.known = map[K]V{}
 	}
+	value := made()
 	p.known[key] = value
 	return value
 }

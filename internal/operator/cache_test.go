@@ -3,6 +3,7 @@ package operator
 import (
 	"maps"
 	"reflect"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -11,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/timonier-io/timonier/internal/naming"
 )
 
 func TestOfAPodIsKeptWhatControllersReadAndNoMore(t *testing.T) {
@@ -45,7 +48,7 @@ func TestWhatManyObjectsHaveInCommonIsInMemoryOnce(t *testing.T) {
 		text := func(s string) string { return string([]byte(s)) } // as from a watch: memory of its own
 		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{
 			Name: "shop-rw", Namespace: text("shop"), Labels: map[string]string{text("key"): text("shop")}, Annotations: map[string]string{text("hash"): text("abc")},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: text("v1"), Kind: text("PostgresCluster"), Name: text("shop"), UID: types.UID(text("u-1"))}},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: text("v1"), Kind: text("PostgresCluster"), Name: text("shop"), UID: types.UID(text("u-1")), Controller: new(true), BlockOwnerDeletion: new(true)}},
 		}}
 		if _, err := slim(service); err != nil { // in place
 			t.Fatal(err)
@@ -87,7 +90,7 @@ func TestLabelsThatManyObjectsHaveAreOneMapAndOthersAreNot(t *testing.T) {
 		t.Error("the same labels are in memory twice")
 	}
 	for _, other := range []map[string]string{
-		{"cluster": "timonier", "managed-by": "shop"}, {"cluster": "shop"}, {"cluster": "shop", "managed-by": "timonier", "instance": "shop-1"},
+		{"cluster": "timonier", "managed-by": "shop"}, {"cluster": "shop"}, {"cluster": "shop", "managed-by": "timonier", naming.LabelInstance: "shop-1"},
 	} {
 		if got := slimmed(maps.Clone(other)); same(one, got) || !maps.Equal(got, other) {
 			t.Errorf("of %v became %v", other, got)
@@ -116,6 +119,16 @@ func TestTheOwnerOfManyObjectsIsInMemoryOnceAndAnotherOneIsNot(t *testing.T) {
 	if &slimmed(owner(asItIs))[0] != &one[0] {
 		t.Error("the same owner is in memory twice")
 	}
+	// The cache hands over again what it holds, while others read it.
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			if again := slimmed(one); &again[0] != &one[0] {
+				t.Error("a second time it is another one")
+			}
+		})
+	}
+	readers.Wait()
 	for name, other := range map[string][]metav1.OwnerReference{
 		"another name":           owner(func(o *metav1.OwnerReference) { o.Name = "sales" }),
 		"another object":         owner(func(o *metav1.OwnerReference) { o.UID = "u-2" }),
@@ -137,7 +150,8 @@ func TestTheOwnerOfManyObjectsIsInMemoryOnceAndAnotherOneIsNot(t *testing.T) {
 func TestAPoolForgetsWhatItHasKnownBeforeItIsTooLarge(t *testing.T) {
 	var numbers pool[int, int]
 	for i := range 3 * poolSize {
-		if numbers.of(i, i) != i || numbers.of(i, -1) != i {
+		made := func(value int) func() int { return func() int { return value } }
+		if numbers.of(i, made(i)) != i || numbers.of(i, made(-1)) != i {
 			t.Fatalf("%d is not known", i)
 		}
 		if len(numbers.known) > poolSize {

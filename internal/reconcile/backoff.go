@@ -29,7 +29,7 @@ func NewBackoff[T comparable]() *Backoff[T] {
 // NoRoom says that an object which is about to be put back was not attempted: that is no failure, and its next attempt is not to wait longer for it.
 func (b *Backoff[T]) NoRoom(object T) { b.noRoom.Store(object, true) }
 
-// Again says that an object which is about to be put back has failed repeatedly, and now once more.
+// Again says that an object which is about to be put back has failed repeatedly, and now once more. An event ends the pause.
 func (b *Backoff[T]) Again(object T) { b.again.Store(object, true) }
 
 // When an object is to be attempted again.

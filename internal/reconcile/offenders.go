@@ -3,6 +3,8 @@ package reconcile
 import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/timonier-io/timonier/internal/reconcile/quarantine"
 )
 
 // RestPriority in the queue is that of a look at what is at rest, as of what a start or a resync brings. An event raises it.
@@ -55,7 +57,8 @@ func (o *Offenders) Work(request ctrl.Request, offends bool, work func() (ctrl.R
 		return ctrl.Result{Requeue: true, Priority: &low}, nil //nolint:staticcheck // RequeueAfter would have the queue forget its back-off
 	}
 	result, err := work()
-	if err != nil {
+	// What passes is no reason to wait, whatever else has failed.
+	if cause, _ := CauseOf(err); cause >= quarantine.Unknown {
 		o.backoff.Again(request)
 	}
 	result.Priority = &low

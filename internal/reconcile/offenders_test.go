@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"testing"
@@ -79,25 +80,28 @@ func TestAnObjectOffendsAfterThreeFailuresAndNoMoreOnceItSucceeds(t *testing.T) 
 func TestWhatHasFailedRepeatedlyIsLeftInPeaceForSecondsAndWhatPassesIsNot(t *testing.T) {
 	offenders, failure := NewOffenders(1), errors.New("nobody may have it")
 	queue := offenders.Backoff()
-	fails := func(object int, offends bool) time.Duration {
+	fails := func(object int, offends bool, failure error) time.Duration {
 		if _, err := offenders.Work(named(object), offends, func() (ctrl.Result, error) { return ctrl.Result{}, failure }); !errors.Is(err, failure) {
 			t.Errorf("the failure is %v", err)
 		}
 		return queue.When(named(object))
 	}
 	for n := range 5 {
-		if wait := fails(1, false); wait > 100*time.Millisecond {
-			t.Errorf("it has failed %d times by what passes, and is tried in %s", n+1, wait)
+		if wait := fails(1, false, failure); wait > 100*time.Millisecond {
+			t.Errorf("it has failed %d times, and is tried in %s", n+1, wait)
 		}
-		if wait := fails(2, true); wait != offenderPause {
+		if wait := fails(2, true, failure); wait != offenderPause {
 			t.Errorf("it fails again and again, and is tried in %s", wait)
+		}
+		if wait := fails(3, true, context.DeadlineExceeded); wait > 100*time.Millisecond {
+			t.Errorf("it fails by what passes, and is tried in %s", wait)
 		}
 	}
 	if _, err := offenders.Work(named(2), true, func() (ctrl.Result, error) { return ctrl.Result{}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	queue.Forget(named(2))
-	if wait := fails(2, false); wait > 50*time.Millisecond {
+	if wait := fails(2, false, failure); wait > 50*time.Millisecond {
 		t.Errorf("it has succeeded, and after the next failure it is tried in %s", wait)
 	}
 }

@@ -38,7 +38,11 @@ func (policy) prepare(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	return nil
+	// It refuses everything until it has read the ConfigMap.
+	return b.until(ctx, "the policy has read whom it refuses", func() (bool, error) {
+		err := b.world.kube.Create(ctx, service(client.ObjectKey{Namespace: operatorNamespace, Name: policyName}), client.DryRunAll)
+		return err == nil, nil
+	})
 }
 
 func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
@@ -53,8 +57,8 @@ func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
 		return err
 	}
 	for _, c := range clusters {
-		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)}}
-		if err := client.IgnoreNotFound(b.world.kube.Delete(ctx, service)); err != nil {
+		refused := service(client.ObjectKey{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)})
+		if err := client.IgnoreNotFound(b.world.kube.Delete(ctx, refused)); err != nil {
 			return err
 		}
 	}
@@ -74,9 +78,13 @@ func (policy) heal(ctx context.Context, b *bench, clusters []*cluster) error {
 
 // refused tells whether the policy refuses the Service of this cluster just now. It is not made.
 func (b *bench) refused(ctx context.Context, c *cluster) bool {
-	err := b.world.kube.Create(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)},
-		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}, client.DryRunAll)
+	err := b.world.kube.Create(ctx, service(client.ObjectKey{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)}), client.DryRunAll)
 	return err != nil && strings.Contains(err.Error(), refusal)
+}
+
+// service that would be accepted, but for the policy.
+func service(key client.ObjectKey) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
 }
 
 // refusedAre these Services, each as "[namespace/name]".
