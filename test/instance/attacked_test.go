@@ -91,8 +91,7 @@ func TestALeaderWhoseDiskLostWhatItHadFlushedLeavesTheLeadToWhoHasIt(t *testing.
 	for _, p := range w.pods {
 		p.configure()
 	}
-	w.eventually("somebody else leads", func() bool { return w.record().Holder != "" && w.record().Holder != leader.name })
-	successor := w.named(w.record().Holder)
+	successor := w.successor(leader)
 	successor.becomes(instanceapi.StateRunning)
 	successor.must("INSERT INTO notes VALUES ('third')")
 	for _, p := range w.pods {

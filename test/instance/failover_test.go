@@ -99,6 +99,20 @@ func (w *world) succeeds(former *pod) {
 	})
 }
 
+// successor of the former leader, once the Lease names one. It is read once for each look: a Lease that is released between two reads names nobody.
+func (w *world) successor(former *pod) (successor *pod) {
+	w.t.Helper()
+	w.eventually("another one leads", func() bool {
+		holder := w.record().Holder
+		if holder == "" || holder == former.name {
+			return false
+		}
+		successor = w.named(holder)
+		return true
+	})
+	return successor
+}
+
 func TestASwitchoverIsRefusedWhereItCannotBeDoneAtOnce(t *testing.T) {
 	w := synchronous(t, 3)
 	before := w.record()

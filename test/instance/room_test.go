@@ -39,7 +39,7 @@ func TestAFormerLeaderLetsNobodyInBeforeItsSuccessorIsOpen(t *testing.T) {
 	former := w.leader()
 	_, err := former.client.Switchover(w.ctx, instanceapi.SwitchoverRequest{})
 	w.check(err)
-	w.eventually("another one leads", func() bool { return w.record().Holder != former.name && w.record().Holder != "" })
+	w.successor(former)
 	w.eventually("the former leader serves reads", func() bool {
 		_, err := former.query(notes)
 		opened := !w.record().LastFailover.OpenedAt.IsZero()
