@@ -9,6 +9,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,7 +21,7 @@ import (
 
 const (
 	// refusal by the policy, in its words, and the name of policy and binding.
-	refusal    = "nobody may have this Service"
+	refusal    = "nobody may have this budget"
 	policyName = "bench-scale"
 	// quarantineAfter is in force while clusters are poisoned, in seconds: a measurement does not wait for ten minutes.
 	quarantineAfter = 20
@@ -28,8 +29,8 @@ const (
 	spoilPatience = 10 * time.Minute
 )
 
-// policy poisons clusters by what users can cause: an admission policy refuses one of their Services. It is there from the beginning and reads whom it refuses
-// from a ConfigMap: the API server compiles a policy whenever it comes or changes.
+// policy poisons clusters by what users can cause: an admission policy refuses their PodDisruptionBudgets. It is there from the beginning and reads whom it refuses
+// from a ConfigMap: the API server compiles a policy whenever it comes or changes. Of a Service that is refused it would count the addresses of all Services, twice.
 type policy struct{}
 
 func (policy) prepare(ctx context.Context, b *bench) error {
@@ -40,7 +41,7 @@ func (policy) prepare(ctx context.Context, b *bench) error {
 	}
 	// It refuses everything until it has read the ConfigMap.
 	return b.until(ctx, "the policy has read whom it refuses", func() (bool, error) {
-		err := b.world.kube.Create(ctx, service(client.ObjectKey{Namespace: operatorNamespace, Name: policyName}), client.DryRunAll)
+		err := b.world.kube.Create(ctx, budget(client.ObjectKey{Namespace: operatorNamespace, Name: policyName}), client.DryRunAll)
 		return err == nil, nil
 	})
 }
@@ -48,7 +49,7 @@ func (policy) prepare(ctx context.Context, b *bench) error {
 func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
 	var names strings.Builder
 	for _, c := range clusters {
-		names.WriteString("[" + c.key.Namespace + "/" + naming.ReplicaService(c.key.Name) + "]")
+		names.WriteString("[" + c.key.Namespace + "/" + naming.DisruptionBudget(c.key.Name) + "]")
 	}
 	if err := b.world.kube.Update(ctx, refusedAre(names.String())); err != nil {
 		return err
@@ -57,7 +58,7 @@ func (policy) spoil(ctx context.Context, b *bench, clusters []*cluster) error {
 		return err
 	}
 	for _, c := range clusters {
-		refused := service(client.ObjectKey{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)})
+		refused := budget(client.ObjectKey{Namespace: c.key.Namespace, Name: naming.DisruptionBudget(c.key.Name)})
 		if err := client.IgnoreNotFound(b.world.kube.Delete(ctx, refused)); err != nil {
 			return err
 		}
@@ -76,23 +77,23 @@ func (policy) heal(ctx context.Context, b *bench, clusters []*cluster) error {
 	return b.release(ctx, clusters)
 }
 
-// refused tells whether the policy refuses the Service of this cluster just now. It is not made.
+// refused tells whether the policy refuses the budget of this cluster just now. It is not made.
 func (b *bench) refused(ctx context.Context, c *cluster) bool {
-	err := b.world.kube.Create(ctx, service(client.ObjectKey{Namespace: c.key.Namespace, Name: naming.ReplicaService(c.key.Name)}), client.DryRunAll)
+	err := b.world.kube.Create(ctx, budget(client.ObjectKey{Namespace: c.key.Namespace, Name: naming.DisruptionBudget(c.key.Name)}), client.DryRunAll)
 	return err != nil && strings.Contains(err.Error(), refusal)
 }
 
-// service that would be accepted, but for the policy.
-func service(key client.ObjectKey) *corev1.Service {
-	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
+// budget that would be accepted, but for the policy.
+func budget(key client.ObjectKey) *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 }
 
-// refusedAre these Services, each as "[namespace/name]".
-func refusedAre(services string) *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: policyName}, Data: map[string]string{"services": services}}
+// refusedAre these budgets, each as "[namespace/name]".
+func refusedAre(budgets string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: policyName}, Data: map[string]string{"budgets": budgets}}
 }
 
-// refusing the Services that refusedAre names.
+// refusing the budgets that refusedAre names.
 func refusing() []client.Object {
 	fail, allow := admissionv1.Fail, admissionv1.AllowAction
 	return []client.Object{
@@ -101,10 +102,10 @@ func refusing() []client.Object {
 			ParamKind:     &admissionv1.ParamKind{APIVersion: "v1", Kind: "ConfigMap"},
 			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
 				Operations: []admissionv1.OperationType{admissionv1.Create},
-				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"services"}},
+				Rule:       admissionv1.Rule{APIGroups: []string{policyv1.GroupName}, APIVersions: []string{"v1"}, Resources: []string{"poddisruptionbudgets"}},
 			}}}},
 			Validations: []admissionv1.Validation{{
-				Expression: "!params.data.services.contains('[' + object.metadata.namespace + '/' + object.metadata.name + ']')", Message: refusal}},
+				Expression: "!params.data.budgets.contains('[' + object.metadata.namespace + '/' + object.metadata.name + ']')", Message: refusal}},
 		}},
 		&admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: policyName}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName: policyName, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
