@@ -9,7 +9,7 @@ import (
 // verified are the signatures that were found right.
 var verified signatures
 
-// signatures that were found right are so for ever: of all that is done for a cluster at rest, verifying them anew each time was a ninth. A wrong one is verified
+// signatures that were found right are so for ever: of all that is done for a cluster at rest, verifying them anew each time was a tenth. A wrong one is verified
 // each time. The zero value is ready to use.
 type signatures struct {
 	mutex sync.Mutex

@@ -30,7 +30,7 @@ const (
 )
 
 // policy poisons clusters by what users can cause: an admission policy refuses their PodDisruptionBudgets. It is there from the beginning and reads whom it refuses
-// from a ConfigMap: the API server compiles a policy whenever it comes or changes. Of a Service that is refused it would count the addresses of all Services, twice.
+// from a ConfigMap: the API server compiles a policy whenever it comes or changes. Of a Service that is refused it would count the addresses of all Services.
 type policy struct{}
 
 func (policy) prepare(ctx context.Context, b *bench) error {

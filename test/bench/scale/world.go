@@ -37,8 +37,7 @@ const (
 	serviceRange = "10.0.0.0/16"
 	// etcdQuota is what etcd may hold, in bytes: its own default of 2 GiB is too little for some sixty thousand objects with their former versions.
 	etcdQuota = 8 << 30
-	// collects is GOGC of the API server and of etcd, which have some GiB here: at Go's own 100 the former would take both cores for two seconds out of twelve, from
-	// the operator too, whichever run that falls into.
+	// collects is GOGC of the API server and of etcd, which hold some GiB here: what they do for themselves takes the cores from the operator, whichever run it falls into.
 	collects = "400"
 )
 
