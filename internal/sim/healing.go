@@ -48,6 +48,22 @@ func (w *World) Electable() bool {
 	return voters >= len(record.Quorum.Members)-record.Quorum.Required+1
 }
 
+// tooFewAreWhole tells whether interrupted rewinds leave fewer members than a commit has to be on.
+func (w *World) tooFewAreWhole() bool {
+	record, _, _ := w.api.Read()
+	whole, broken := 0, 0
+	for _, nd := range w.nodes {
+		switch _, member := record.Quorum.Members[nd.incarnation]; {
+		case !member:
+		case nd.broken:
+			broken++
+		case !nd.gone && nd.data != nil:
+			whole++
+		}
+	}
+	return broken > 0 && whole < record.Quorum.Required
+}
+
 // Force the most advanced copy to lead; false where there is none.
 func (w *World) Force() bool {
 	var best *node

@@ -57,9 +57,11 @@ type memory struct {
 	handOver    string
 	force       bool
 	irreparable bool
-	wanted      election.Quorum
-	votes       map[string]election.Vote
-	holds       map[string]election.Position
+	// rewinding is what it does with a copy that is broken; one that it finds broken is not rewound a second time.
+	rewinding bool
+	wanted    election.Quorum
+	votes     map[string]election.Vote
+	holds     map[string]election.Position
 }
 
 func forgetful() memory {
@@ -78,7 +80,8 @@ func (w *World) member(nd *node) election.Member {
 		Self: nd.name, Incarnation: nd.incarnation, Lease: nd.lease, Fresh: nd.fresh, Settled: nd.lease.Revision > nd.unsettled, Promise: nd.promise, Told: nd.told,
 		ToldTerm: nd.toldTerm, AttachedTo: nd.follows, AttachedTerm: nd.followsTerm, Attached: nd.follows != "", APISilent: nd.silent, HandOver: nd.handOver, Holds: nd.holds, MaxLag: maxLag, Force: nd.force,
 		CutOff: nd.apiCut && nd.silent && w.now%7 == 0, Suspects: nd.suspect, Leave: nd.leave, Renew: w.chance(1), TakeBack: w.chance(5), OpensAt: at(nd.opensAt), ToldAt: at(nd.toldAt), Effective: nd.effective,
-		Position: nd.position(), Flushed: map[string]postgres.LSN{}, Wanted: nd.lease.Quorum, Empty: nd.data == nil, Broken: nd.broken, Irreparable: nd.irreparable,
+		Position: nd.position(), Flushed: map[string]postgres.LSN{}, Wanted: nd.lease.Quorum, Empty: nd.data == nil, Broken: nd.broken,
+		Irreparable: nd.irreparable || nd.broken && !nd.rewinding,
 	}
 	m.Disclaimed = nd.disclaimed
 	m.Crashed, m.EndsKnown, m.Ends, m.Reaches = nd.crashed && nd.lease.HolderIncarnation == nd.incarnation, true, at(nd.end()), map[string]election.Position{}

@@ -113,7 +113,7 @@ func (w *World) rewind(nd *node, step election.Step) {
 	}
 	if !nd.broken {
 		w.stop(nd)
-		nd.broken = true
+		nd.broken, nd.rewinding = true, true
 		return
 	}
 	if !w.passes(nd, rewindBegin, step) {
@@ -129,6 +129,7 @@ func (w *World) rewind(nd *node, step election.Step) {
 	nd.data.Timeline = max(1, nd.data.LastTimeline())
 	maps.Copy(nd.data.Begun, leader.data.Begun)
 	nd.broken = !w.passes(nd, rewindDone, step)
+	nd.rewinding = false
 }
 
 // forked is where a copy left the line of a history: at its first record of a timeline that the history has not, or where the next one

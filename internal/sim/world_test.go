@@ -75,9 +75,10 @@ func writes(w *World, although string) bool {
 	return w.violation == ""
 }
 
-// needsAPerson: without a Lease and a leader every volume has to report, and one that is being cloned or rewound cannot.
+// needsAPerson: without a Lease and a leader every volume has to report, and one that is being cloned or rewound cannot. And a member whose rewind was
+// interrupted is thrown away only once it is none any more, which takes as many others as a commit has to be on.
 func needsAPerson(w *World) bool {
-	return w.api.Lost() && slices.ContainsFunc(w.nodes, func(nd *node) bool { return nd.broken || nd.end() == 0 || nd.end() < nd.data.ConsistentAt })
+	return w.tooFewAreWhole() || w.api.Lost() && slices.ContainsFunc(w.nodes, func(nd *node) bool { return nd.broken || nd.end() == 0 || nd.end() < nd.data.ConsistentAt })
 }
 
 // settles: everybody becomes a member again.

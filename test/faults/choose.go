@@ -27,6 +27,18 @@ func Choose(choice *rand.Rand, singles []Fault) Fault {
 	return Together(one, others[choice.IntN(len(others))])
 }
 
+// Untried are the faults alone, and those as which the operator is killed, that are not among those that were tried. A few hours of chance leave some out.
+func Untried(singles []Fault, tried map[string]bool) []Fault {
+	var all []Fault
+	for _, one := range singles {
+		all = append(all, one)
+		if one.Name != "operator-stopped" {
+			all = append(all, KillingOperator(one))
+		}
+	}
+	return slices.DeleteFunc(all, func(f Fault) bool { return tried[f.Name] })
+}
+
 // orphans tells whether a fault can be made while the operator is down: what is asked of it would wait.
 func orphans(one Fault) bool { return one.Needs == "" && one.Name != "operator-stopped" }
 

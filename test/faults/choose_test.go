@@ -47,6 +47,25 @@ func TestWhatIsChosenCanBeMadeAndTheSameSeedChoosesTheSame(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotTriedIsEachFaultAloneAndWithTheOperatorKilled(t *testing.T) {
+	tried := map[string]bool{}
+	for _, fault := range Singles() {
+		tried[fault.Name] = fault.Name != "primary-wiped"
+	}
+	names := map[string]bool{}
+	for _, fault := range Untried(Singles(), tried) {
+		names[fault.Name] = true
+	}
+	for _, fault := range Singles() {
+		if alone := fault.Name == "primary-wiped"; names[fault.Name] != alone {
+			t.Errorf("%s alone: %t", fault.Name, names[fault.Name])
+		}
+		if killing := "operator-killed+" + fault.Name; names[killing] == (fault.Name == "operator-stopped") {
+			t.Errorf("%s: %t", killing, names[killing])
+		}
+	}
+}
+
 func TestWithoutSwitchoversNoneIsChosen(t *testing.T) {
 	singles := slices.DeleteFunc(Singles(), func(f Fault) bool { return f.Needs != "" })
 	choice := rand.New(rand.NewPCG(1, 0))

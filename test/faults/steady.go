@@ -65,16 +65,23 @@ func pgbench(ctx context.Context, t *Target) error {
 	if err := t.start(ctx, pod); err != nil {
 		return err
 	}
-	return until(ctx, 3*time.Minute, "pgbench is under way", func(ctx context.Context) error {
-		out, err := t.superuser(ctx, t.Primary, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'")
-		if err != nil {
-			return err
-		}
-		if n, err := strconv.Atoi(out); err != nil || n < sessions {
-			return errors.Join(fmt.Errorf("it has %s sessions", out), err)
-		}
-		return nil
-	})
+	if err := until(ctx, 3*time.Minute, "pgbench is under way", t.benched); err != nil {
+		return err
+	}
+	t.OnHeal(t.benched) // to the end, and all of them
+	return nil
+}
+
+// benched tells whether all sessions of pgbench are there.
+func (t *Target) benched(ctx context.Context) error {
+	out, err := t.superuser(ctx, t.Primary, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'")
+	if err != nil {
+		return err
+	}
+	if n, err := strconv.Atoi(out); err != nil || n < sessions {
+		return errors.Join(fmt.Errorf("pgbench has %s sessions", out), err)
+	}
+	return nil
 }
 
 func busyProcesses(ctx context.Context, t *Target) error {

@@ -76,63 +76,6 @@ func TestALeaderThatLostTheLeaseStopsAndFollows(t *testing.T) {
 	}
 }
 
-func TestAFormerLeaderThatWentOnAloneIsRewound(t *testing.T) {
-	for _, major := range []string{"17", "15"} {
-		t.Run("PostgreSQL "+major, func(t *testing.T) {
-			w := cluster(t, 2, ofMajor(major))
-			w.pods[2].reads(notes, "first")
-			w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 2 })
-			before := w.pods[1].answers().Volume.Incarnation
-			// What the first wrote last, the second never had.
-			w.pods[2].kill()
-			w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
-			w.check(shell("ip link set " + w.pods[1].link() + " down")) // so that it cannot stream
-			w.pods[2].run()
-			w.pods[2].becomes(instanceapi.StateFollowing)
-			w.pass(w.pods[2])
-			w.pods[2].becomes(instanceapi.StateRunning)
-			w.pods[2].must("INSERT INTO notes VALUES ('second')")
-			w.check(shell("ip link set " + w.pods[1].link() + " up"))
-			w.pods[1].becomes(instanceapi.StateStreaming)
-			w.pods[1].reads(notes, "first second")
-			if after := w.pods[1].answers().Volume.Incarnation; after != before {
-				t.Error("it was cloned again, although what it lacked could be fetched alone")
-			}
-			w.pods[1].logs("rewinding")
-			w.pods[1].measures(`rewinds_total{outcome="done"}`, 1)
-		})
-	}
-}
-
-// The Lease that a leader writes again has reserved a timeline that it does not write yet: what others are rewound to is the one that it does.
-func TestAFormerLeaderIsRewoundFromOneThatWroteTheLostLeaseAgain(t *testing.T) {
-	w := cluster(t, 2)
-	w.pods[2].reads(notes, "first")
-	w.eventually("members are published", func() bool { return len(w.record().Quorum.Members) == 2 })
-	before := w.pods[1].answers().Volume.Incarnation
-	w.pods[2].kill()
-	w.pods[1].must("INSERT INTO notes SELECT 'lost' || n FROM generate_series(1, 1000) n")
-	w.check(shell("ip link set " + w.pods[1].link() + " down"))
-	w.pods[2].run()
-	w.pods[2].becomes(instanceapi.StateFollowing)
-	w.pass(w.pods[2])
-	w.pods[2].becomes(instanceapi.StateRunning)
-	w.pods[2].must("INSERT INTO notes VALUES ('second')")
-	w.deleteLease()
-	w.createLease(false)
-	w.eventually("the leader has written its record again", func() bool { return w.record().Holder == "shop-2" })
-	if writes, reserved := w.pods[2].answers().Postgres.Timeline, w.record().Timeline; reserved <= writes {
-		t.Fatalf("it writes timeline %d, and the Lease has %d", writes, reserved)
-	}
-	w.check(shell("ip link set " + w.pods[1].link() + " up"))
-	w.pods[1].becomes(instanceapi.StateStreaming)
-	w.pods[1].reads(notes, "first second")
-	if after := w.pods[1].answers().Volume.Incarnation; after != before {
-		t.Error("it was cloned again, although what it lacked could be fetched alone")
-	}
-	w.pods[1].measures(`rewinds_total{outcome="done"}`, 1)
-}
-
 // superuser runs SQL over the local socket, in the container; each text in a transaction of its own.
 func (p *pod) superuser(statements ...string) error {
 	arguments := []string{"--set=ON_ERROR_STOP=1", "--host=/run/timonier/socket", "--username=postgres"}

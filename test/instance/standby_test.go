@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 	"github.com/timonier-io/timonier/internal/instanceapi"
 	"github.com/timonier-io/timonier/internal/naming"
 	"github.com/timonier-io/timonier/internal/pki"
+	"github.com/timonier-io/timonier/internal/postgres"
 )
 
 // replicate connects for replication as an instance would, under a name and with further options of the session.
@@ -76,16 +78,26 @@ func TestAConnectionThatAStandbyHasLeftIsEndedOnceItIsBack(t *testing.T) {
 	w.pods[2].reads(notes, "first second")
 }
 
-// startup is the process that replays, as this machine sees it; 0 where there is none.
-func (p *pod) startup() int {
+// startup is the process that replays.
+func (p *pod) startup() int { return p.process("startup") }
+
+// process of the server that does this, as this machine sees it; 0 where there is none.
+func (p *pod) process(does string) int {
+	if all := p.processes(does); len(all) > 0 {
+		return all[0]
+	}
+	return 0
+}
+
+func (p *pod) processes(does string) (all []int) {
 	for postmaster := range supervisor.ChildrenOf(p.container.Process.Pid) {
 		for pid, shown := range supervisor.ChildrenOf(postmaster) {
-			if strings.HasPrefix(shown, "postgres: ") && strings.Contains(shown, ": startup") {
-				return pid
+			if strings.HasPrefix(shown, "postgres: ") && strings.Contains(shown, ": "+does) {
+				all = append(all, pid)
 			}
 		}
 	}
-	return 0
+	return all
 }
 
 func TestAStandbyWhoseReplayDoesNothingIsRestarted(t *testing.T) {
@@ -102,16 +114,54 @@ func TestAStandbyWhoseReplayDoesNothingIsRestarted(t *testing.T) {
 	}
 }
 
+// doesNotReach PostgreSQL of another one until reaches is called. Heartbeats go on.
+func (p *pod) doesNotReach(other *pod) (reaches func()) {
+	p.w.t.Helper()
+	rule := fmt.Sprintf("to %s ipproto tcp dport %d blackhole", p.w.address(other.ordinal), naming.PortPostgres)
+	p.w.check(shell("ip -n " + p.network() + " rule add " + rule))
+	return func() {
+		p.w.t.Helper()
+		p.w.check(shell("ip -n " + p.network() + " rule delete " + rule))
+	}
+}
+
+// What it is given here is what it would have fetched of a leader that won and died before anything else came.
+func TestAStandbyThatSettledOnADeadLeadersTimelineIsRestartedAndFollows(t *testing.T) {
+	for _, major := range []string{"17", "15"} {
+		t.Run("PostgreSQL "+major, func(t *testing.T) {
+			w := cluster(t, 2, ofMajor(major))
+			leader, standby := w.pods[1], w.pods[2]
+			reaches := standby.doesNotReach(leader)
+			w.check(syscall.Kill(standby.process("walreceiver"), syscall.SIGTERM))
+			end := ""
+			w.eventually("it has replayed all it has", func() bool {
+				end, _ = standby.query("SELECT pg_last_wal_replay_lsn()::text WHERE pg_last_wal_replay_lsn() = pg_last_wal_receive_lsn()")
+				return end != ""
+			})
+			history := filepath.Join(standby.directory, "data/pgdata/pg_wal", postgres.HistoryFileName(w.record().Timeline+1))
+			w.check(os.WriteFile(history, []byte("1\t"+end+"\tno recovery target specified\n"), 0o644))
+			standby.logs("new target timeline is 2")
+			reaches()
+			standby.logs("it does not stream though its leader serves; restarting postgres")
+			leader.must("INSERT INTO notes VALUES ('second')")
+			standby.becomes(instanceapi.StateStreaming)
+			standby.reads(notes, "first second")
+			if _, err := os.Stat(history); !os.IsNotExist(err) {
+				t.Errorf("the history is still there: %v", err)
+			}
+		})
+	}
+}
+
 func TestAStandbyThatGetsNoWALThoughItsLeaderServesCountsAsNotReady(t *testing.T) {
 	w := cluster(t, 2)
 	standby := w.pods[2]
 	ready := func() int { return standby.probe("/readyz") }
 	w.eventually("it is ready", func() bool { return ready() == http.StatusOK })
-	rule := fmt.Sprintf("to %s ipproto tcp dport %d blackhole", w.address(1), naming.PortPostgres) // heartbeats go on
-	w.check(shell("ip -n " + standby.network() + " rule add " + rule))
+	reaches := standby.doesNotReach(w.pods[1])
 	w.eventually("it is not ready", func() bool { return ready() == http.StatusServiceUnavailable })
 	standby.reads(notes, "first") // whoever asks it is served
-	w.check(shell("ip -n " + standby.network() + " rule delete " + rule))
+	reaches()
 	w.eventually("it is ready again", func() bool { return ready() == http.StatusOK })
 	standby.becomes(instanceapi.StateStreaming)
 }

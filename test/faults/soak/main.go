@@ -1,5 +1,5 @@
 // soak breaks a cluster at random for a long time: faults one after the other, two at once, in the middle of a switchover, and while
-// the operator is down or as it is killed. Each is checked as the tests check it. `make soak` runs it:
+// the operator is down or as it is killed; first what no soak before has tried alone, or killing the operator. Each is checked as the tests check it. `make soak` runs it:
 //
 //	go run ./test/faults/soak --for 8h --seed 42
 //
@@ -27,7 +27,7 @@ func main() {
 	var s soak
 	var steady time.Duration
 	flag.DurationVar(&s.span, "for", 30*time.Minute, "how long")
-	flag.Uint64Var(&s.summary.Seed, "seed", uint64(time.Now().UnixNano()), "seed of what is chosen; the same one chooses the same")
+	flag.Uint64Var(&s.summary.Seed, "seed", uint64(time.Now().UnixNano()), "seed of what is chosen; the same one chooses the same, after the same soaks")
 	flag.DurationVar(&steady, "steady", 5*time.Minute, "how long each of what must not make anybody fail over lasts; 0 leaves that out")
 	flag.StringVar(&s.file, "json", "bench/soak.json", "where every round goes")
 	flag.StringVar(&s.page, "page", "docs/benchmarks.md", "page that holds the summary")
@@ -84,8 +84,15 @@ func (s *soak) run(ctx context.Context, steady time.Duration) error {
 		}
 	}
 	bed := &faults.Bed{Kubernetes: kubernetes, Namespace: "soak", Cluster: "soaked"}
-	err = s.all(ctx, bed, faults.DefaultTrial(), func(choice *rand.Rand) (faults.Fault, bool) {
-		return faults.Choose(choice, singles), time.Since(s.begin) < s.span
+	first := faults.Untried(singles, s.record.tried())
+	err = s.all(ctx, bed, faults.DefaultTrial(), func(choice *rand.Rand) (next faults.Fault, goesOn bool) {
+		if len(first) > 0 {
+			at := choice.IntN(len(first))
+			next, first = first[at], slices.Delete(first, at, at+1)
+		} else {
+			next = faults.Choose(choice, singles)
+		}
+		return next, time.Since(s.begin) < s.span
 	})
 	if err == nil && s.summary.Failed > 0 {
 		err = fmt.Errorf("%d of %d rounds failed: see %s", s.summary.Failed, s.summary.Rounds, s.file)

@@ -57,6 +57,19 @@ func read(file string) (record Record, err error) {
 	return record, err
 }
 
+// tried are the faults that went well in a soak.
+func (r Record) tried() map[string]bool {
+	tried := map[string]bool{}
+	for _, s := range r.Soaks {
+		for _, round := range s.Results {
+			if round.Problem == "" && !round.Hardship {
+				tried[round.Fault] = true
+			}
+		}
+	}
+	return tried
+}
+
 func (r Record) write(file string) error { return figures.Write(file, r) }
 
 // table is the summary of all soaks, in Markdown, and of all faults that were ever recorded, those among them that were measured.

@@ -41,6 +41,15 @@ func TestTheTableCountsEveryFaultThatIsRecorded(t *testing.T) {
 	}
 }
 
+func TestWhatFailedAndWhatWasAHardshipCountsAsUntried(t *testing.T) {
+	record := soaked()
+	record.Soaks[0].add(Round{Result: faults.Result{Fault: "node-stopped", Problem: "writes are not back"}}, 2*time.Hour)
+	want := map[string]bool{"frozen": true, "delete-pod": true}
+	if diff := cmp.Diff(want, record.tried()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWhatWasSoakedIsReadAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "soak.json")
 	if empty, err := read(file); err != nil || len(empty.Soaks) > 0 {
