@@ -46,9 +46,9 @@ func Narrowed() []func(*v1alpha1.PostgresClusterSpec) {
 	return []func(*v1alpha1.PostgresClusterSpec){narrow}
 }
 
-// narrow gives each instance half a CPU, and room for the sessions of pgbench.
+// narrow gives each instance half a CPU, and room for the sessions of pgbench: in 512 MiB of memory the kernel ends one of 200 after half a minute, and with it the server.
 func narrow(spec *v1alpha1.PostgresClusterSpec) {
-	spec.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("500m")
+	spec.Resources.Limits[corev1.ResourceCPU], spec.Resources.Limits[corev1.ResourceMemory] = resource.MustParse("500m"), resource.MustParse("1Gi")
 	spec.Parameters = map[string]intstr.IntOrString{"max_connections": intstr.FromInt32(sessions + 50)}
 }
 

@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -15,7 +16,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -81,6 +84,26 @@ func startAPIServer(programs, directory string) (*apiServer, error) {
 	s.stop()
 	log, _ := os.ReadFile(filepath.Join(directory, "kube-apiserver.log"))
 	return nil, fmt.Errorf("the API server did not become ready: %w\n%s", err, log)
+}
+
+// askedForLeases is how often somebody got or listed Leases, watches left out.
+func (s *apiServer) askedForLeases(t *testing.T) (times float64) {
+	t.Helper()
+	text, err := s.kubernetes.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := parsed(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for series, value := range values {
+		read := strings.Contains(series, `verb="GET"`) || strings.Contains(series, `verb="LIST"`)
+		if strings.HasPrefix(series, "apiserver_request_total{") && strings.Contains(series, `resource="leases"`) && read {
+			times += value
+		}
+	}
+	return times
 }
 
 func (s *apiServer) writeSecrets(directory string) error {

@@ -292,7 +292,15 @@ func TestAnIdleClusterWritesOncePerInterval(t *testing.T) {
 		return all
 	}
 	revision, before := w.record().Revision, versions()
+	begin := env.api.askedForLeases(t)
 	time.Sleep(15 * time.Second)
+	end := env.api.askedForLeases(t)
+	if asked := end - begin; asked > 2 { // three that poll ask three times in five seconds at least, not to notice later than by a watch
+		t.Errorf("the API server was asked %v times for a Lease in 15 s, although it is watched", asked)
+	}
+	if w.record(); env.api.askedForLeases(t) == end {
+		t.Error("what is asked for is not counted")
+	}
 	if renewals := w.record().Revision - revision; renewals < 3 || renewals > 6 {
 		t.Errorf("%d renewals in 15 s; want one every 3 s", renewals)
 	}

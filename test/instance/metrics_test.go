@@ -5,6 +5,7 @@ package instance
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -40,16 +41,25 @@ func (p *pod) metrics() measured {
 		return nil
 	}
 	defer func() { _ = response.Body.Close() }()
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(response.Body)
+	values, err := parsed(response.Body)
 	p.w.check(err)
+	return values
+}
+
+// parsed is what was told in the text format.
+func parsed(text io.Reader) (measured, error) {
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(text)
+	if err != nil {
+		return nil, err
+	}
 	values := measured{}
 	for name, family := range families {
 		for _, metric := range family.GetMetric() {
 			values[name+labels(metric)] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
-	return values
+	return values, nil
 }
 
 func labels(metric *dto.Metric) string {
