@@ -2,6 +2,8 @@ package faults
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -23,8 +25,25 @@ func (b *Bed) Diagnosis(ctx context.Context) string {
 	if err != nil {
 		report.WriteString(err.Error() + "\n")
 	}
-	for name := range pods {
-		section("log of "+name, "logs", name, "--all-containers", "--tail=40")
+	for _, name := range slices.Sorted(maps.Keys(pods)) {
+		out, err := b.kubectl(ctx, "-n", b.Namespace, "logs", name, "--all-containers")
+		if err != nil {
+			out += err.Error()
+		}
+		report.WriteString("=== log of " + name + "\n" + told(out))
 	}
 	return report.String()
+}
+
+// told is the end of a log. What the instance manager itself has said is kept for longer: PostgreSQL says a lot where much is waited for, and why another one
+// leads is minutes older than that.
+func told(log string) string {
+	const ofManager, ofAll = 120, 40
+	var lines []string
+	for line := range strings.Lines(log) {
+		lines = append(lines, line)
+	}
+	end := lines[max(0, len(lines)-ofAll):]
+	before := slices.DeleteFunc(slices.Clone(lines[:len(lines)-len(end)]), func(line string) bool { return !strings.Contains(line, `"logger":"timonier"`) })
+	return strings.Join(append(before[max(0, len(before)-ofManager):], end...), "")
 }

@@ -85,10 +85,10 @@ func (s *soak) run(ctx context.Context, steady time.Duration) error {
 	}
 	bed := &faults.Bed{Kubernetes: kubernetes, Namespace: "soak", Cluster: "soaked"}
 	first := faults.Untried(singles, s.record.tried())
+	rand.New(rand.NewPCG(s.summary.Seed, 1)).Shuffle(len(first), func(i, j int) { first[i], first[j] = first[j], first[i] })
 	err = s.all(ctx, bed, faults.DefaultTrial(), func(choice *rand.Rand) (next faults.Fault, goesOn bool) {
 		if len(first) > 0 {
-			at := choice.IntN(len(first))
-			next, first = first[at], slices.Delete(first, at, at+1)
+			next, first = first[0], first[1:]
 		} else {
 			next = faults.Choose(choice, singles)
 		}
