@@ -40,18 +40,6 @@ func TestARestartedStandbyReportsOnlyWhatItHasReplayed(t *testing.T) {
 	})
 }
 
-// Its vote counts what recovery comes to as kept: after a crash of the server alone that may have been in the kernel's memory only.
-func TestAStandbyThatStartsAfterACrashSyncsWhatItFindsBeforeItRecovers(t *testing.T) {
-	each(t, func(t *testing.T, programs pgtest.Programs) {
-		a := newPrimary(t, programs, map[string]string{"log_startup_progress_interval": "1ms"})
-		b := a.follower(t, "b")
-		b.crash(t)
-		mark := b.printed()
-		b.boot(t)
-		b.awaitLog(t, mark, "syncing data directory (fsync)")
-	})
-}
-
 func TestEndingTheSessionsThatBlockReplayLetsItComeToItsEnd(t *testing.T) {
 	each(t, func(t *testing.T, programs pgtest.Programs) {
 		a, b := blockedReplay(t, programs, "conflict")
